@@ -1,0 +1,14 @@
+"""skitter crawl: follow links in scope."""
+
+from __future__ import annotations
+
+import argparse
+
+from skitter.cli.running import run_command
+
+__all__ = ["run"]
+
+
+def run(found: argparse.Namespace) -> int:
+    """Run; the exit code."""
+    return run_command(found, "crawl")

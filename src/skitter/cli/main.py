@@ -1,0 +1,92 @@
+"""The entry point: finds the sub-command, runs it, and turns errors into lines and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from skitter.cli.parser import Parser, add_options, parse, say
+from skitter.errors import SkitterError, StorageError, UsageError
+from skitter.version import VERSION
+
+__all__ = ["entry", "main"]
+
+# Exit codes of the contract that stand for an error; the others are decided by each command.
+_INTERNAL, _USAGE, _STORAGE, _BROKEN_PIPE = 1, 2, 7, 141
+
+_COMMANDS = {
+    "crawl": "crawl sites: follow links in scope, write one record a URL",
+    "fetch": "fetch exactly these URLs, follow no link",
+    "status": "counts by state and reason, hosts, rate of a job",
+    "robots": "what a site's robots.txt allows, which line decided, and the delay",
+    "serve": "the local test web site, for demos and experiments",
+}
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command line; the exit code. Results go to stdout, everything else to stderr."""
+    try:
+        found = parse(_parser(), arguments)
+        command = import_module(f"skitter.cli.{found.command}")
+        return int(command.run(found))
+    except UsageError as error:
+        return _fail(str(error), _USAGE)
+    except StorageError as error:
+        return _fail(str(error), _STORAGE)
+    except SkitterError as error:
+        return _fail(str(error), _INTERNAL)
+    except BrokenPipeError:
+        # Whoever read our output has had enough: quiet, and nothing is lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(message: str, code: int) -> int:
+    text = message if message.startswith("skitter") else f"skitter: {message}"
+    say(text)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="skitter", description="An asynchronous web crawler.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"skitter {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subs = {
+        name: commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+        )
+        for name, text in _COMMANDS.items()
+    }
+    for name in ("crawl", "fetch"):
+        subs[name].add_argument(
+            "urls", nargs="*", metavar="URL", help="a seed; without a scheme it means https"
+        )
+    add_options(subs["crawl"])
+    add_options(subs["fetch"], leave_out=("depth", "scope"))
+    subs["status"].add_argument("job", metavar="JOB", help="the job's folder")
+    subs["status"].add_argument("--json", action="store_true", help="as one JSON object")
+    subs["robots"].add_argument("url", metavar="URL")
+    subs["robots"].add_argument(
+        "agent", metavar="AGENT", nargs="?", help="a crawler's name (default: skitter)"
+    )
+    serve = subs["serve"]
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    serve.add_argument(
+        "--port", type=int, default=8273, metavar="N", help="port, 0 = any (default: 8273)"
+    )
+    serve.add_argument(
+        "--run", metavar="COMMAND", help="serve while this command runs, and end with its exit code"
+    )
+    serve.add_argument("-q", "--quiet", action="store_true", help="say nothing")
+    return parser

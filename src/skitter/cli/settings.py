@@ -1,0 +1,70 @@
+"""Settings of a command from flags, SKITTER_* variables and a configuration file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skitter.config import Config, build, nearest, options
+from skitter.errors import ConfigError
+
+__all__ = ["settings"]
+
+_PREFIX = "SKITTER_"
+
+
+def settings(found: argparse.Namespace, fixed: Mapping[str, object] | None = None) -> Config:
+    """Flags win, then variables, then the file. ``fixed`` are set by the command itself.
+
+    Raises ConfigError with the place of the mistake.
+    """
+    variables = _variables(os.environ)
+    path = found.config or variables.pop("config", None)
+    flags = {name: value for name, value in vars(found).items() if name in options()}
+    return build(
+        *(_file(str(path)) if path else ()),
+        (f"{_PREFIX}{{}}", variables),
+        ("--{}", flags),
+        ("{}", fixed or {}),
+    )
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, object]:
+    """Values by option name; options that may be repeated take one value a line."""
+    known = options()
+    values: dict[str, object] = {}
+    for variable, value in environment.items():
+        name = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX):
+            continue
+        if name not in known and name != "config":
+            close = nearest(variable, [_PREFIX + option.upper() for option in known])
+            raise ConfigError(f"{variable}: unknown variable{close}")
+        many = name in known and known[name].many
+        values[name] = value.splitlines() if many else value
+    return values
+
+
+def _file(path: str) -> list[tuple[str, dict[str, Any]]]:
+    """The values of a TOML file: at the top, or in tables named after a group or a command."""
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {(error.strerror or '').lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path}: not TOML: {error}") from None
+    top: dict[str, Any] = {}
+    sources = [(f"{path}: {{}}", top)]
+    tables = {option.group for option in options().values()} | {"crawl", "fetch"}
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            top[name] = value
+        elif name in tables:
+            sources.append((f"{path}: [{name}] {{}}", value))
+        else:
+            raise ConfigError(f"{path}: [{name}]: unknown table{nearest(name, tables)}")
+    return sources

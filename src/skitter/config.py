@@ -1,0 +1,375 @@
+"""All settings: frozen, nested, validated once. Flags, variables, TOML keys and keyword arguments
+are made from these fields, so that a setting exists exactly once.
+
+A field's name is the option's (``max_body`` is ``--max-body``, ``SKITTER_MAX_BODY`` and
+``max_body`` in TOML). Durations are seconds and sizes bytes once parsed; as text they take units.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from skitter.errors import ConfigError
+from skitter.version import VERSION
+
+__all__ = [
+    "Config",
+    "Http",
+    "Limits",
+    "Option",
+    "Output",
+    "Politeness",
+    "Scope",
+    "Terminal",
+    "build",
+    "nearest",
+    "options",
+    "parse_duration",
+    "parse_size",
+]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)")
+_BYTES = {
+    "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3,
+    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
+}  # fmt: skip
+
+
+def parse_duration(value: object) -> float:
+    """Seconds: a number, ``0``, or text with a unit: ``500ms 2s 10m 1h 2d``. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif value == "0":
+        seconds = 0.0
+    elif match := _DURATION.fullmatch(str(value).strip()):
+        seconds = float(match[1]) * _SECONDS[match[2]]
+    else:
+        raise ValueError("give a time with its unit, such as 500ms, 2s, 10m or 1h")
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a time cannot be negative")
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """Bytes: a whole number, or text with a unit: ``64KiB 10MiB 1GB``. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        size = int(float(match[1]) * _BYTES[match[2]])
+        if size > 0:
+            return size
+    raise ValueError("give a size with its unit, such as 64KiB, 10MiB or 1GB")
+
+
+def _whole(least: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            return value
+        raise ValueError(f"give a whole number, {least} or more")
+
+    return parse
+
+
+def _percent(value: object) -> float:
+    try:
+        number = float(str(value).rstrip("%"))
+    except ValueError:
+        number = -1.0
+    if 0 <= number <= 100:
+        return number
+    raise ValueError("give a percentage from 0 to 100")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    raise ValueError("give some printable text")
+
+
+def _flag(value: object) -> bool:
+    known = {True: True, False: False, "1": True, "true": True, "yes": True,
+             "0": False, "false": False, "no": False}  # fmt: skip
+    if isinstance(value, bool | str):
+        parsed = known.get(value.lower() if isinstance(value, str) else value)
+        if parsed is not None:
+            return parsed
+    raise ValueError("give true or false")
+
+
+def _choice(*known: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value in known:
+            return str(value)
+        raise ValueError(f"choose one of: {', '.join(known)}{nearest(str(value), known)}")
+
+    return parse
+
+
+def _header(value: object) -> str:
+    name, colon, content = _text(value).partition(":")
+    if colon and re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        return f"{name}: {content.strip()}"
+    raise ValueError("give a header as 'Name: value'")
+
+
+def _pair(separator: str, example: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if separator in (text := _text(value)):
+            return text
+        raise ValueError(f"write it as {example}")
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a field is written and read, wherever it is set."""
+
+    name: str
+    group: str
+    default: Any
+    help: str
+    parse: Callable[[object], Any]
+    metavar: str | None
+    short: str | None
+    many: bool
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        return self.parse is _flag
+
+
+def _option(
+    default: Any,
+    text: str,
+    parse: Callable[[object], Any] = _text,
+    metavar: str | None = None,
+    *,
+    short: str | None = None,
+) -> Any:
+    many = default == ()
+    facts = {"help": text, "parse": parse, "metavar": metavar, "short": short, "many": many}
+    return field(default=default, metadata=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which URLs are admitted."""
+
+    depth: int | None = _option(
+        None, "links from a seed; 0 = seeds alone", _whole(0), "N", short="-d"
+    )
+    scope: str = _option(  # "host": what a person means by "this site"; wget and Heritrix agree
+        "host", "which links are followed: none, under the seed's folder, same host, same "
+        "registrable domain, all", _choice("page", "prefix", "host", "domain", "any"),
+        "{page,prefix,host,domain,any}",
+    )  # fmt: skip
+    include: tuple[str, ...] = _option(
+        (), "follow only URLs that match: glob, or re:EXPRESSION", _text, "P"
+    )
+    exclude: tuple[str, ...] = _option(
+        (), "never visit URLs that match: glob, or re:EXPRESSION", _text, "P"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop, and how much at once."""
+
+    limit: int | None = _option(
+        None,
+        "stop after exactly N fetched pages, over all runs of the job",
+        _whole(1),
+        "N",
+        short="-n",
+    )
+    time_limit: float | None = _option(None, "stop taking new URLs after T", parse_duration, "T")
+    # One hour: a Retry-After beyond it is a maintenance window; a supervisor should come back then.
+    max_wait: float = _option(
+        3600.0, "stop with exit code 6 when all that remains must wait longer", parse_duration, "T"
+    )
+    # 64: enough to overlap many hosts, well under common limits of open files (256 to 1,024).
+    concurrency: int = _option(
+        64, "requests in flight, all hosts together", _whole(1), "N", short="-c"
+    )
+    # 30 s: curl and browsers wait longer; a crawler has other things to do meanwhile.
+    timeout: float = _option(30.0, "for one request, connect to last byte", parse_duration, "T")
+    # 10 MiB: Colly's cap is 10 MB, Katana's 4 MiB; of HTML pages, one in a million is larger.
+    max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
+    # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
+    retries: int = _option(
+        3, "more tries after the first, for errors that may pass", _whole(0), "N"
+    )
+    fail_on: float | None = _option(
+        None, "exit 4 if more than PCT % of the visits failed", _percent, "PCT"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Politeness:
+    """How a host is treated."""
+
+    # Adaptive from 1 to 4: PRECEDENTS section 3 asks for 2 to 4 at a stranger's host.
+    per_host: int | None = _option(
+        None,
+        "requests in flight to one host, at most and to start with (default: adaptive, 1 to 4)",
+        _whole(1),
+        "N",
+    )
+    delay: float = _option(
+        0.0,
+        "least time between two requests to one host (robots' Crawl-delay if longer)",
+        parse_duration,
+        "T",
+    )
+    no_robots: bool = _option(False, "ignore robots.txt", _flag)
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """What is sent, and through what. Headers, cookies and auth go to the seeds' origins only."""
+
+    header: tuple[str, ...] = _option(
+        (), "extra request header", _header, "'Name: value'", short="-H"
+    )
+    # Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
+    user_agent: str = _option(
+        f"skitter/{VERSION} (+https://pypi.org/project/skitter/)",
+        "User-Agent; its first word is the name looked up in robots.txt",
+        _text,
+        "UA",
+        short="-A",
+    )
+    cookie: tuple[str, ...] = _option(
+        (), "cookie to send", _pair("=", "name=value"), "'k=v'", short="-b"
+    )
+    auth: str | None = _option(None, "HTTP Basic credentials", _pair(":", "USER:PASS"), "USER:PASS")
+    proxy: str | None = _option(
+        None,
+        "http:// proxy for all requests",
+        _pair("://", "http://HOST:PORT"),
+        "PROXY",
+        short="-x",
+    )
+    ca_file: str | None = _option(
+        None, "trust this certificate authority (PEM file) instead of the system's", _text, "FILE"
+    )
+    insecure: bool = _option(False, "do not verify TLS certificates", _flag)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where things go."""
+
+    input: str | None = _option(
+        None,
+        "more seeds, one a line; - = stdin; # comments and blank lines skipped",
+        _text,
+        "FILE",
+        short="-i",
+    )
+    output: tuple[str, ...] = _option(
+        (),
+        "output file, by its ending (.jsonl); - = JSONL on stdout; repeatable",
+        _text,
+        "FILE",
+        short="-o",
+    )
+    field: tuple[str, ...] = _option(
+        (),
+        "extra record field: html, text, headers, outlinks; repeatable",
+        _choice("html", "text", "headers", "outlinks"),
+        "NAME",
+    )
+    job: str | None = _option(None, "the job's folder; continues what is there", _text, "DIR")
+    fresh: bool = _option(False, "discard the job's state and outputs first", _flag)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What is shown."""
+
+    dry_run: bool = _option(
+        False, "print the canonical seeds and the rule that each meets; contact nobody", _flag
+    )
+    quiet: bool = _option(False, "no progress, no summary", _flag, short="-q")
+    verbose: bool = _option(False, "a line for every URL and wait", _flag, short="-v")
+    log_format: str = _option("text", "text or json", _choice("text", "json"), "{text,json}")
+    no_color: bool = _option(False, "no colours (also NO_COLOR)", _flag)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything, in groups."""
+
+    scope: Scope = Scope()
+    limits: Limits = Limits()
+    politeness: Politeness = Politeness()
+    http: Http = Http()
+    output: Output = Output()
+    terminal: Terminal = Terminal()
+
+
+_GROUPS = {"scope": Scope, "limits": Limits, "politeness": Politeness, "http": Http, "output": Output, "terminal": Terminal}  # fmt: skip
+
+
+def options() -> dict[str, Option]:
+    """Every option by name, in the order of the help."""
+    found = {}
+    for group, kind in _GROUPS.items():
+        for item in fields(kind):
+            found[item.name] = Option(item.name, group, item.default, **item.metadata)
+    return found
+
+
+def build(*sources: tuple[str, Mapping[str, object]]) -> Config:
+    """Settings from named sources, later ones winning; None means "not set".
+
+    A source is its name for messages (``"--{}"``-like template over the option) and values by
+    option name. Raises ConfigError for an unknown name or a value that cannot be read.
+    """
+    known = options()
+    values: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+    for label, source in sources:
+        for name, value in source.items():
+            if name not in known:
+                raise ConfigError(f"{label.format(name)}: unknown{nearest(name, known)}")
+            if value is not None:
+                option = known[name]
+                values[option.group][name] = _read(
+                    option, value, label.format(_said(label, option))
+                )
+    return Config(**{group: kind(**values[group]) for group, kind in _GROUPS.items()})
+
+
+def _said(label: str, option: Option) -> str:
+    """The option's name in the spelling of its source."""
+    return option.flag[2:] if label.startswith("--") else option.name
+
+
+def _read(option: Option, value: object, said: str) -> object:
+    try:
+        if not option.many:
+            return option.parse(value)
+        several = value if isinstance(value, list | tuple) else [value]
+        return tuple(option.parse(item) for item in several)
+    except ValueError as error:
+        raise ConfigError(f"{said}: {value!r}: {error}") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'depth'?`` or nothing, for the end of a message."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

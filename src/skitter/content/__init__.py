@@ -1,0 +1,1 @@
+"""What bytes say, pure: bytes in, values out."""

@@ -1,0 +1,33 @@
+"""From a response to what it says."""
+
+from __future__ import annotations
+
+import msgspec
+
+from skitter.content.html import read_html
+from skitter.content.mime import is_html, media_type
+from skitter.content.robots_meta import directives
+from skitter.model import Reading, Response
+
+__all__ = ["read"]
+
+
+def read(response: Response, token: str, fields: frozenset[str] = frozenset()) -> Reading:
+    """Read a fetched response; ``token`` is our product token, ``fields`` as in ``--field``.
+
+    Only HTML and XHTML are parsed. Whatever the bytes are, the result is a value: a document that
+    the parser cannot take ends with a ``note``.
+    """
+    essence, charset = media_type(response.headers.get("content-type"))
+    noindex, nofollow = directives(
+        [value for name, value in response.headers.pairs if name.lower() == "x-robots-tag"], token
+    )
+    if not is_html(essence, response.body):
+        return Reading(content_type=essence, charset=charset, noindex=noindex, nofollow=nofollow)
+    reading = read_html(response.body, response.url, charset, token, fields)
+    return msgspec.structs.replace(
+        reading,
+        content_type=essence,
+        noindex=noindex or reading.noindex,
+        nofollow=nofollow or reading.nofollow,
+    )

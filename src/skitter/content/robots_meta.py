@@ -1,0 +1,32 @@
+"""``noindex`` and ``nofollow`` of X-Robots-Tag fields and meta robots elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["directives"]
+
+# Directives that take a value: "max-snippet: 20" is not a directive for a crawler of that name.
+_WITH_VALUE = frozenset(
+    {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
+)
+
+
+def directives(fields: Iterable[str], token: str) -> tuple[bool, bool]:
+    """(noindex, nofollow) as the fields say to the crawler named ``token``.
+
+    Each field is a comma-separated list that may start with the name of the crawler it is meant
+    for: ``googlebot: nofollow, noindex``. ``none`` stands for both.
+    """
+    said: set[str] = set()
+    for text in fields:
+        applies = True
+        for part in text.lower().split(","):
+            name, colon, value = part.strip().partition(":")
+            if colon and name not in _WITH_VALUE:
+                applies = name.strip() in (token.lower(), "*")
+                part = value
+            if applies:
+                said.add(part.strip())
+    both = "none" in said
+    return both or "noindex" in said, both or "nofollow" in said

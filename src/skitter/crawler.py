@@ -1,0 +1,116 @@
+"""The facade: puts the default parts together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from types import TracebackType
+from typing import Any
+
+from skitter.clock import SystemClock
+from skitter.config import Config, build
+from skitter.engine import Engine, pages_of, pages_of_sync
+from skitter.engine.visit import Deliver
+from skitter.events import Observer
+from skitter.frontier import MemoryFrontier, SqliteFrontier
+from skitter.job import Job, open_job, plain_sinks
+from skitter.model import Page, Summary
+from skitter.net import AiohttpFetcher, run_loop
+from skitter.ports import Fetcher, Frontier, Sink
+
+__all__ = ["Crawler", "Run", "crawl", "crawl_sync"]
+
+
+class Run:
+    """One run with its parts: an async context manager that closes them all."""
+
+    def __init__(
+        self,
+        config: Config,
+        job: Job | None = None,
+        *,
+        observe: Observer = lambda event: None,
+        deliver: Deliver | None = None,
+    ) -> None:
+        """Must be made inside a running event loop. Raises ConfigError, JobError, StorageError."""
+        clock = SystemClock()
+        self._job = job
+        self._sinks: tuple[Sink, ...] = job.sinks if job else plain_sinks(config.output.output)
+        self._frontier: Frontier = SqliteFrontier(job.store) if job else MemoryFrontier()
+        self._fetcher: Fetcher = AiohttpFetcher(config.http, config.limits, clock)
+        self.engine = Engine(
+            config,
+            fetcher=self._fetcher,
+            frontier=self._frontier,
+            sinks=self._sinks,
+            clock=clock,
+            observe=observe,
+            deliver=deliver,
+        )
+
+    async def __aenter__(self) -> Engine:
+        return self.engine
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._fetcher.close()
+        finally:
+            try:
+                await self._frontier.close()
+            finally:
+                for sink in self._sinks:
+                    sink.close()
+                if self._job is not None:
+                    self._job.close()
+
+
+class Crawler:
+    """A crawl to be configured and run. Keyword arguments are the command's options.
+
+    ``job`` is the folder of a durable job; without it the state is in memory and no file is made
+    that ``records`` does not name. Raises ConfigError for an unknown option or a bad value.
+    """
+
+    def __init__(self, *, records: str | Iterable[str] = (), **options: Any) -> None:
+        outputs = (records,) if isinstance(records, str) else tuple(records)
+        self.config = build(("{}", {**options, "output": outputs}))
+        self._engine: Engine | None = None
+
+    async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:
+        """Crawl; the summary says how it ended. ``deliver`` is awaited with every page that ends.
+
+        Raises ConfigError, JobError and StorageError; failures of pages are records, not exceptions.
+        """
+        folder = self.config.output.job
+        job = open_job(folder, self.config, "crawl") if folder else None
+        async with Run(self.config, job, deliver=deliver) as engine:
+            self._engine = engine
+            return await engine.run(seeds)
+
+    def run_sync(self, seeds: Iterable[str]) -> Summary:
+        """:meth:`run` for programs without an event loop."""
+        return run_loop(self.run(seeds))
+
+    def stop(self) -> None:
+        """Take no new URLs; what is in flight is finished and saved. Returns at once."""
+        if self._engine is not None:
+            self._engine.stop()
+
+
+def crawl(*seeds: str, **options: Any) -> AsyncIterator[Page]:
+    """Crawl and hand out pages as they end, failures included (``page.ok`` is False).
+
+    A slow consumer slows the crawl; breaking out ends it. Options are those of :class:`Crawler`.
+    """
+    crawler = Crawler(**options)
+    return pages_of(lambda deliver: crawler.run(seeds, deliver=deliver))
+
+
+def crawl_sync(*seeds: str, **options: Any) -> Iterator[Page]:
+    """:func:`crawl` for programs without an event loop: it runs in a thread of its own."""
+    crawler = Crawler(**options)
+    return pages_of_sync(lambda deliver: crawler.run(seeds, deliver=deliver), run_loop)

@@ -1,0 +1,271 @@
+"""The hosts of a run: their lanes, what is in hand for them, and every request that goes to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from skitter.config import Config
+from skitter.events import HostClosed, HostWaits, Observer, RobotsRead
+from skitter.model import Done, Entry, Failure, HostState, Reason, Request, Response, RobotsCopy
+from skitter.ports import Clock, Fetcher, Frontier
+from skitter.rules import robots
+from skitter.rules.backoff import full_jitter, retry_after
+from skitter.rules.host import Host, Signal
+from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
+from skitter.rules.schedule import Errand, Lane, Schedule
+from skitter.rules.url import origin_of
+from skitter.rules.verdict import REFUSALS
+
+__all__ = ["Lanes"]
+
+# Leased at once: enough that a lane does not run dry during one trip to the frontier, few enough
+# that memory follows the number of active hosts (PRECEDENTS section 9: at most 100).
+_LEAST_LEASE, _MOST_LEASE = 16, 100
+# Waits shorter than this are the ordinary pace and nobody's news.
+_NEWS = 1.0
+
+
+class Lanes:
+    """All lanes by origin. The engine asks here for work and sends through here."""
+
+    def __init__(
+        self,
+        config: Config,
+        fetcher: Fetcher,
+        frontier: Frontier,
+        clock: Clock,
+        observe: Observer,
+        chance: Callable[[], float],
+        wake: asyncio.Event,
+    ) -> None:
+        self.schedule = Schedule()
+        self.in_hand = 0  # leased URLs that no visit has begun with
+        self.leasing = False  # an answer of the frontier is awaited
+        self._config = config
+        self._fetcher = fetcher
+        self._frontier = frontier
+        self._clock = clock
+        self._observe = observe
+        self._chance = chance
+        self._wake = wake
+        self._token = robots.product_token(config.http.user_agent)
+        self._lanes: dict[str, Lane] = {}
+        self._wanted: dict[str, Lane] = {}
+        self._asked = asyncio.Event()
+        self._touched: set[str] = set()
+        self._copies: dict[str, RobotsCopy] = {}  # robots.txt files that are not stored yet
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def lane(self, origin: str) -> Lane:
+        """The lane of a host, made at its first mention."""
+        lane = self._lanes.get(origin)
+        if lane is None:
+            lane = self._lanes[origin] = Lane(Host(origin, self._config.politeness))
+        return lane
+
+    # -- work in and out ---------------------------------------------------------------------
+
+    def restore(self, states: Mapping[str, HostState]) -> None:
+        """Take over what a former run knew of hosts that this run has not met yet."""
+        now = self._clock.now()
+        for origin, state in states.items():
+            lane = self.lane(origin)
+            if state.robots is not None and state.robots.fetched_at + robots.TTL > now:
+                self._take_robots(lane, from_copy(state.robots, self._token), state.robots)
+            lane.host.restore(state, now)
+
+    def hold(self, origins: Mapping[str, float]) -> None:
+        """Nobody knows when a dead run contacted these last: one full delay from now (I8)."""
+        now = self._clock.now()
+        for origin in origins:
+            host = self.lane(origin).host
+            host.next_at = max(host.next_at, now + host.delay)
+
+    def announce(self, due: Mapping[str, float]) -> None:
+        """The frontier has work for these hosts, from these times on."""
+        for origin, at in due.items():
+            lane = self.lane(origin)
+            lane.announce(at)
+            self.want(lane)
+            self.schedule.put(lane)
+
+    def give(self, origin: str) -> None:
+        """A seed of the user's lies there: his headers, cookies and auth may be sent."""
+        self.lane(origin).host.given = True
+        self._touched.add(origin)
+
+    def want(self, lane: Lane) -> None:
+        """Ask the frontier for more before the lane runs dry."""
+        if lane.more is None or lane.leasing or lane.more > self._clock.now():
+            return
+        if len(lane.entries) <= lane.host.window:
+            lane.leasing = self.leasing = True
+            self._wanted[lane.host.origin] = lane
+            self._asked.set()
+
+    async def refill(self) -> None:
+        """Lease for all lanes that want more, in one trip; for ever."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            lanes, self._wanted = self._wanted, {}
+            wants = {origin: _lease_size(lane) for origin, lane in lanes.items()}
+            for lease in await self._frontier.lease(wants, self._clock.now()):
+                lane = lanes[lease.origin]
+                lane.leased(lease.entries, lease.more)
+                self.in_hand += len(lease.entries)
+                self.schedule.put(lane)
+            self.leasing = bool(self._wanted)
+            self._wake.set()
+
+    def pop(self, lane: Lane) -> Entry:
+        """The lane's next URL."""
+        self.in_hand -= 1
+        return lane.entries.popleft()
+
+    def take_states(self) -> tuple[HostState, ...]:
+        """What has changed since the last call and has to be stored."""
+        states = tuple(
+            self._lanes[origin].host.state(self._copies.pop(origin, None))
+            for origin in self._touched
+        )
+        self._touched.clear()
+        return states
+
+    # -- robots ------------------------------------------------------------------------------
+
+    def knows_robots(self, lane: Lane, now: float) -> bool:
+        """May the lane's URLs be judged? If not, robots.txt is sent for."""
+        if self._config.politeness.no_robots or lane.closed:
+            return True
+        if lane.robots is not None and now < lane.robots_until:
+            return True
+        lane.robots = None
+        lane.asked_robots = True
+        lane.errands.append(Errand(f"{lane.host.origin}/robots.txt", lane))
+        return False
+
+    async def run_errand(self, lane: Lane, errand: Errand) -> None:
+        """Fetch a robots.txt, at the pace of the host where it lies."""
+        answer = await self.send(lane, Request(errand.url, robots.MAX_BYTES, cut=True))
+        verdict = judge_robots(
+            answer,
+            token=self._token,
+            hops=errand.hops,
+            tries=errand.tries,
+            retries=self._config.limits.retries,
+            now=self._clock.now(),
+        )
+        match verdict:
+            case Known(rules, copy):
+                self._take_robots(errand.lane, rules, copy)
+                self._observe(
+                    RobotsRead(
+                        errand.lane.host.origin, copy.status, rules.crawl_delay, len(rules.rules)
+                    )
+                )
+            case Hop(url):
+                target = self.lane(origin_of(url))
+                target.errands.append(Errand(url, errand.lane, errand.hops + 1))
+                self.schedule.put(target)
+            case Again(error, free):
+                self._ask_again(lane, errand, error, free=free)
+            case Denied(done):
+                self._close(errand.lane, done)
+        self.schedule.put(errand.lane)
+        self._wake.set()
+
+    def _ask_again(self, lane: Lane, errand: Errand, error: str, *, free: bool) -> None:
+        if lane.closed is not None:  # the host has used up its patience
+            self._close(errand.lane, Done(lane.closed.reason, f"robots.txt: {error}"))
+            return
+        if not free:
+            wait = full_jitter(errand.tries, self._chance())
+            self._hold_back(lane, self._clock.now() + wait, f"robots.txt: {error}")
+        lane.errands.append(Errand(errand.url, errand.lane, errand.hops, errand.tries + (not free)))
+
+    def _take_robots(self, lane: Lane, rules: robots.Robots, copy: RobotsCopy) -> None:
+        lane.robots = rules
+        lane.robots_until = copy.fetched_at + robots.TTL
+        lane.asked_robots = False
+        host = lane.host
+        host.delay = max(self._config.politeness.delay, rules.crawl_delay)
+        host.next_at = max(host.next_at, copy.fetched_at + host.delay)
+        self._copies[host.origin] = copy
+        self._touched.add(host.origin)
+
+    def _close(self, lane: Lane, done: Done) -> None:
+        """All URLs of the host end so, unasked."""
+        lane.closed = lane.closed or done
+        lane.asked_robots = False
+        lane.errands.clear()
+        self._observe(HostClosed(lane.host.origin, done.reason, done.error or ""))
+
+    # -- requests ----------------------------------------------------------------------------
+
+    async def send(self, lane: Lane, request: Request) -> Response | Failure:
+        """Make one hop; the schedule has reserved the host. The host learns how it went."""
+        host, started = lane.host, self._clock.now()
+        on_the_wire = False
+
+        def sent() -> None:
+            nonlocal on_the_wire
+            on_the_wire = True
+            host.sent(self._clock.now())
+            if host.delay:
+                self.schedule.put(lane)
+                self._wake.set()
+
+        signal, asked, answer = Signal.NEUTRAL, None, None
+        try:
+            answer = await self._fetcher.fetch(request, sent)
+            signal = _signal(answer)
+            if signal is Signal.REFUSED:
+                asked = retry_after(answer.headers.get("retry-after"), self._clock.now())
+            return answer
+        finally:
+            if not on_the_wire:
+                host.unused()
+            gate = host.gate
+            host.ended(self._clock.now(), started, signal, self._chance(), asked)
+            if answer is not None and host.gate > gate:
+                self._report_gate(lane, answer)
+            self._touched.add(host.origin)
+            self.schedule.ended(lane)
+            self._wake.set()
+
+    def _report_gate(self, lane: Lane, answer: Response | Failure) -> None:
+        host = lane.host
+        why = answer.message if isinstance(answer, Failure) else f"HTTP {answer.status}"
+        self._hold_back(lane, host.gate, why)
+        if lane.closed is None and host.gave_up:
+            self._close(
+                lane, Done(Reason.GAVE_UP, f"the host refused {host.refusals} times in a row")
+            )
+        elif (
+            lane.closed is None
+            and isinstance(answer, Failure)
+            and not host.answered
+            and host.failures > self._config.limits.retries
+        ):
+            self._close(lane, Done(answer.reason, answer.message))
+
+    def _hold_back(self, lane: Lane, until: float, why: str) -> None:
+        lane.host.wait(until)
+        wait = until - self._clock.now()
+        if wait >= _NEWS:
+            self._observe(HostWaits(lane.host.origin, until, wait, why))
+
+
+def _signal(answer: Response | Failure) -> Signal:
+    """What an answer says about the host, whatever it says about the URL."""
+    if isinstance(answer, Failure):
+        return Signal.FAULT if answer.host_fault else Signal.NEUTRAL
+    return Signal.REFUSED if answer.status in REFUSALS else Signal.GOOD
+
+
+def _lease_size(lane: Lane) -> int:
+    return min(_MOST_LEASE, max(_LEAST_LEASE, 4 * int(lane.host.window)))

@@ -1,0 +1,319 @@
+"""The loop: asks the schedule, starts visits, feeds back what they bring, and knows when to end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from skitter.config import Config
+from skitter.engine.commit import Committer
+from skitter.engine.lanes import Lanes
+from skitter.engine.seeds import SeedReader
+from skitter.engine.visit import Deliver, Visitor
+from skitter.errors import SkitterError
+from skitter.events import Finished, Observer, Progressed, Started
+from skitter.model import Change, Done, Entry, FinishReason, Opening, Reason, Request, Summary
+from skitter.ports import Clock, Fetcher, Frontier, Sink
+from skitter.rules.schedule import Busy, Drained, Errand, Lane, NotBefore, Ready
+from skitter.rules.scope import Bounds
+from skitter.rules.url import target_of
+
+__all__ = ["Engine"]
+
+# Links are judged by a scope that all seeds have drawn; of a longer list the crawl begins after so
+# many (one to two seconds), rather than read a list without end.
+_SEEDS_BEFORE_START = 100_000
+
+
+class Engine:
+    """One run of a job. Parts are passed in; nothing here knows which they are."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        fetcher: Fetcher,
+        frontier: Frontier,
+        sinks: Sequence[Sink] = (),
+        clock: Clock,
+        observe: Observer,
+        deliver: Deliver | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config
+        self._frontier = frontier
+        self._clock = clock
+        self._observe = observe
+        self._deliver = deliver
+        self._chance = chance
+        self._bounds = Bounds(config.scope)
+        self._wake = asyncio.Event()
+        self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
+        self._committer = Committer(
+            frontier, sinks, config.limits.concurrency, self._lanes.take_states, self._apply
+        )
+        self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._visiting = 0  # of these, visits of URLs: what the limit counts
+        self._tally: Counter[Reason] = Counter()
+        self._ended_now = self._fetched_now = 0
+        self._size = 0
+        self._pending = 0
+        self._seeds_open = True
+        # Without a scope to draw, there is no reason to wait for the other seeds.
+        self._scope_drawn = config.scope.scope in ("page", "any")
+        self._seed_fetched = False
+        self._finish: FinishReason | None = None
+        self._come_back_at: float | None = None
+        self._hard_stop = asyncio.Event()
+
+    # -- from outside ------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take no new URLs; what is in flight is finished and saved. Returns at once."""
+        self._end(FinishReason.STOPPED)
+
+    def abort(self) -> None:
+        """Stop now: requests in flight are cut off, their URLs stay pending. Returns at once."""
+        self.stop()
+        self._hard_stop.set()
+
+    async def run(self, seeds: Iterable[str] = ()) -> Summary:
+        """Crawl until nothing is left, a limit is reached, or it is told to stop.
+
+        Raises StorageError (nothing half-committed), ConfigError at a seed that is no URL.
+        """
+        began = self._clock.now()
+        opening = await self._open()
+        self._observe(Started(opening, self._config.limits.concurrency))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._committer.run(), name="committer")
+                background = [
+                    group.create_task(self._lanes.refill(), name="refiller"),
+                    group.create_task(self._read_seeds(seeds), name="seeds"),
+                    group.create_task(self._cut_off(), name="stopper"),
+                ]
+                await self._dispatch(group, began)
+                for task in background:
+                    task.cancel()
+                self._committer.close()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        summary = self._summary(began)
+        self._observe(Finished(summary))
+        return summary
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    async def _open(self) -> Opening:
+        opening = await self._frontier.open()
+        self._bounds.add_roots(opening.roots)
+        self._tally.update(opening.tally)
+        self._size, self._pending = opening.size, opening.pending
+        self._seed_fetched = opening.seed_fetched
+        self._lanes.restore(opening.states)
+        self._lanes.hold(opening.due)
+        self._lanes.announce(opening.due)
+        return opening
+
+    async def _dispatch(self, group: asyncio.TaskGroup, began: float) -> None:
+        limits = self._config.limits
+        deadline = None if limits.time_limit is None else began + limits.time_limit
+        while True:
+            now = self._clock.now()
+            if deadline is not None and now >= deadline:
+                self._end(FinishReason.TIME_LIMIT)
+            if self._finish is not None:
+                if not self._tasks:
+                    return
+                await self._sleep(None)
+            elif self._must_hold():
+                await self._sleep(deadline)
+            else:
+                await self._step(group, now, deadline)
+
+    def _must_hold(self) -> bool:
+        """May nothing be started now? Ends the run when the limit is reached."""
+        limit = self._config.limits.limit
+        fetched = self._tally[Reason.FETCHED]
+        if limit is not None and fetched >= limit:
+            self._end(FinishReason.LIMIT)
+            return True
+        full = len(self._tasks) >= self._config.limits.concurrency
+        return (
+            full
+            or not self._scope_drawn
+            or (limit is not None and fetched + self._visiting >= limit)
+        )
+
+    async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
+        match self._lanes.schedule.next(now):
+            case Ready(lane):
+                await self._serve(group, lane, now)
+            case NotBefore(at):
+                if at - now > self._config.limits.max_wait and self._quiet():
+                    self._come_back_at = at
+                    self._end(FinishReason.WAITING)
+                else:
+                    self._committer.hurry()
+                    await self._sleep(at if deadline is None else min(at, deadline))
+            case Busy():
+                if not self._lanes.in_hand:
+                    self._committer.hurry()
+                await self._sleep(deadline)
+            case Drained():
+                self._committer.hurry()
+                if self._quiet():
+                    self._end(FinishReason.DONE)
+                else:
+                    await self._sleep(deadline)
+
+    def _quiet(self) -> bool:
+        """Can nothing that is under way bring new work?"""
+        return (
+            not self._tasks
+            and not self._seeds_open
+            and self._committer.idle
+            and not self._lanes.leasing
+        )
+
+    async def _sleep(self, until: float | None) -> None:
+        """Wait for the time, or for anything to happen."""
+        self._wake.clear()
+        timer = None
+        if until is not None:
+            wait = max(0.0, until - self._clock.now())
+            timer = asyncio.get_running_loop().call_later(wait, self._wake.set)
+        await self._wake.wait()
+        if timer is not None:
+            timer.cancel()
+
+    def _end(self, reason: FinishReason) -> None:
+        if self._finish is None:
+            self._finish = reason
+        self._wake.set()
+
+    async def _serve(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
+        """Do the one thing that can be done for a lane now."""
+        if lane.errands:
+            errand = lane.errands.popleft()
+            self._lanes.schedule.start(lane, now)
+            self._start(group, self._lanes.run_errand(lane, errand), errand.url)
+        elif lane.entries and self._lanes.knows_robots(lane, now):
+            await self._visit_next(group, lane, now)
+        self._lanes.want(lane)
+        self._lanes.schedule.put(lane)
+
+    async def _visit_next(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
+        entry = self._lanes.pop(lane)
+        done = lane.closed or self._denied(lane, entry)
+        if done is not None:  # nobody is contacted: it takes neither a slot nor the host's time
+            settlement = await self._visitor.unfetched(entry, done)
+            self._count(settlement.row.record.reason if settlement.row else done.reason, 0)
+            await self._committer.put(settlement)
+            return
+        self._lanes.schedule.start(lane, now)
+        self._visiting += 1
+        self._start(group, self._visit(lane, entry), entry.url)
+
+    def _denied(self, lane: Lane, entry: Entry) -> Done | None:
+        if lane.robots is None:
+            return None
+        ruling = lane.robots.judge(target_of(entry.url))
+        if ruling.allowed or ruling.rule is None:
+            return None
+        return Done(
+            Reason.ROBOTS_DENIED,
+            f"robots.txt line {ruling.rule.line}: Disallow: {ruling.rule.pattern}",
+        )
+
+    def _start(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended_task)
+
+    def _ended_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _visit(self, lane: Lane, entry: Entry) -> None:
+        try:
+            request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
+            answered, started = lane.host.answered, self._clock.now()
+            answer = await self._lanes.send(lane, request)
+            settlement, roots = await self._visitor.settle(
+                entry, answer, started, host_answered=answered
+            )
+            if settlement.row is not None:
+                self._count(settlement.row.record.reason, settlement.row.record.size)
+                self._seed_fetched |= entry.seed and settlement.row.record.reason is Reason.FETCHED
+        finally:
+            self._visiting -= 1
+        await self._committer.put(settlement, roots)
+
+    # -- what comes back ---------------------------------------------------------------------
+
+    async def _read_seeds(self, seeds: Iterable[str]) -> None:
+        reader = SeedReader(seeds, self._bounds)
+        http = self._config.http
+        bound_to_seeds = bool(http.header or http.cookie or http.auth)
+        while (entries := await reader.next()) is not None:
+            roots = [root for entry in entries if (root := self._bounds.add_root(entry.url))]
+            if bound_to_seeds:
+                for entry in entries:
+                    self._lanes.give(entry.origin)
+            self._apply(await self._frontier.admit(entries, roots))
+            self._scope_drawn |= reader.given >= _SEEDS_BEFORE_START
+        self._seeds_open = False
+        self._scope_drawn = True
+        self._wake.set()
+
+    async def _cut_off(self) -> None:
+        await self._hard_stop.wait()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _apply(self, change: Change) -> None:
+        """A commit is on disk: what it brought can be worked on."""
+        self._pending = change.pending
+        self._lanes.restore(change.states)
+        self._lanes.announce(change.due)
+        self._observe(Progressed(change.pending, len(self._tasks), len(self._lanes)))
+        self._wake.set()
+
+    def _count(self, reason: Reason, size: int) -> None:
+        self._tally[reason] += 1
+        self._size += size
+        self._ended_now += 1
+        self._fetched_now += reason is Reason.FETCHED
+
+    def _summary(self, began: float) -> Summary:
+        assert self._finish is not None
+        return Summary(
+            finish_reason=self._finish,
+            by_reason=dict(self._tally),
+            pending=self._pending,
+            size=self._size,
+            seconds=self._clock.now() - began,
+            ended_now=self._ended_now,
+            fetched_now=self._fetched_now,
+            seed_fetched=self._seed_fetched,
+            come_back_at=self._come_back_at,
+        )
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that stopped the run: an operator's or the disk's before any other."""
+    flat: list[BaseException] = []
+    stack: list[BaseException] = [errors]
+    while stack:
+        error = stack.pop()
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(reversed(error.exceptions))
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, SkitterError)), flat[0])

@@ -1,0 +1,101 @@
+"""From a visit to its record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from skitter.model import (
+    Done,
+    Entry,
+    Failure,
+    Reading,
+    Reason,
+    Record,
+    Redirect,
+    Response,
+    Row,
+)
+
+__all__ = ["page_row", "unfetched_row"]
+
+
+def page_row(
+    entry: Entry,
+    answer: Response | Failure,
+    verdict: Done | Redirect,
+    reading: Reading,
+    started: float,
+    fields: frozenset[str],
+) -> Row:
+    """The record of a URL that was asked for; ``entry.attempts`` counts this try too."""
+    body = answer.body if isinstance(answer, Response) else b""
+    redirect = isinstance(verdict, Redirect)
+    record = Record(
+        url=entry.url,
+        reason=Reason.REDIRECTED if isinstance(verdict, Redirect) else verdict.reason,
+        status=answer.status,
+        depth=entry.depth,
+        referrer=entry.referrer,
+        location=verdict.location if isinstance(verdict, Redirect) else _location(answer, verdict),
+        redirected_from=entry.hops,
+        content_type=reading.content_type,
+        charset=reading.charset,
+        lang=reading.lang,
+        title=reading.title,
+        description=reading.description,
+        canonical=reading.canonical,
+        size=len(body) if isinstance(answer, Response) else answer.size,
+        truncated=answer.truncated if isinstance(answer, Response) else answer.size > 0,
+        sha256=sha256(body).hexdigest() if isinstance(answer, Response) and not redirect else None,
+        links=len(reading.links),
+        noindex=reading.noindex,
+        nofollow=reading.nofollow,
+        fetched_at=_rfc3339(started),
+        ttfb=round(answer.ttfb, 6),
+        elapsed=round(answer.elapsed, 6),
+        attempts=entry.attempts,
+        error=None if isinstance(verdict, Redirect) else verdict.error,
+    )
+    return Row(record, _extra(answer, reading, fields) if fields else None)
+
+
+def unfetched_row(entry: Entry, done: Done, now: float) -> Row:
+    """The record of a URL that ends without having been asked for (this time)."""
+    return Row(
+        Record(
+            url=entry.url,
+            reason=done.reason,
+            depth=entry.depth,
+            referrer=entry.referrer,
+            redirected_from=entry.hops,
+            fetched_at=_rfc3339(now),
+            attempts=entry.attempts,
+            error=done.error,
+        )
+    )
+
+
+def _location(answer: Response | Failure, done: Done) -> str | None:
+    """Where a redirect leads that is not followed, in printable ASCII."""
+    location = answer.headers.get("location")
+    if location and done.reason in (Reason.REDIRECT_LOOP, Reason.REDIRECTED):
+        return location[:2000].encode("ascii", "backslashreplace").decode()
+    return None
+
+
+def _extra(answer: Response | Failure, reading: Reading, fields: frozenset[str]) -> dict[str, Any]:
+    every = {
+        "html": reading.html,
+        "text": reading.text,
+        "headers": [list(pair) for pair in answer.headers.pairs],
+        "outlinks": [link.url for link in reading.links],
+    }
+    return {name: value for name, value in every.items() if name in fields}
+
+
+def _rfc3339(time: float) -> str:
+    return (
+        datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )

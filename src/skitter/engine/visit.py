@@ -1,0 +1,160 @@
+"""One URL from lease to settlement: fetch, judge, read, and hand over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from skitter.config import Config
+from skitter.content.mime import media_type
+from skitter.content.read import read
+from skitter.engine.record import page_row, unfetched_row
+from skitter.events import Ended, Observer, Retrying
+from skitter.model import (
+    Done,
+    Entry,
+    Failure,
+    Page,
+    Reading,
+    Reason,
+    Redirect,
+    Response,
+    RetryAt,
+    Row,
+    Settlement,
+)
+from skitter.ports import Clock
+from skitter.rules.robots import product_token
+from skitter.rules.scope import Bounds
+from skitter.rules.url import key_of, origin_of
+from skitter.rules.verdict import judge
+
+__all__ = ["Deliver", "Visitor"]
+
+# Above this, parsing would hold the loop for more than a few milliseconds.
+_PARSE_OFF_LOOP = 256 * 1024
+
+Deliver = Callable[[Page], Awaitable[None]]
+
+
+class Visitor:
+    """Turns what came back for a URL into a settlement."""
+
+    def __init__(
+        self,
+        config: Config,
+        bounds: Bounds,
+        clock: Clock,
+        observe: Observer,
+        chance: Callable[[], float],
+        deliver: Deliver | None,
+    ) -> None:
+        self._retries = config.limits.retries
+        self._fields = frozenset(config.output.field)
+        self._follows = config.scope.scope != "page"
+        self._token = product_token(config.http.user_agent)
+        self._bounds = bounds
+        self._clock = clock
+        self._observe = observe
+        self._chance = chance
+        self._deliver = deliver
+
+    async def settle(
+        self, entry: Entry, answer: Response | Failure, started: float, *, host_answered: bool
+    ) -> tuple[Settlement, list[str]]:
+        """The settlement of a visit, and new roots of the scope."""
+        now = self._clock.now()
+        verdict = judge(
+            answer,
+            entry,
+            retries=self._retries,
+            now=now,
+            chance=self._chance(),
+            host_answered=host_answered,
+        )
+        tried = replace(entry, attempts=entry.attempts + 1)
+        if isinstance(verdict, RetryAt):
+            self._observe(
+                Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error)
+            )
+            spent = entry.spent + (not verdict.free)
+            return Settlement(entry, retry=replace(tried, spent=spent, due=verdict.at)), []
+        if isinstance(verdict, Redirect):
+            return await self._redirect(entry, tried, answer, verdict, started)
+        return await self._done(entry, tried, answer, verdict, started)
+
+    async def unfetched(self, entry: Entry, done: Done) -> Settlement:
+        """The settlement of a URL that a rule ends without a request."""
+        row = unfetched_row(entry, done, self._clock.now())
+        await self._tell(row, None, Reading())
+        return Settlement(entry, row)
+
+    async def _redirect(
+        self,
+        entry: Entry,
+        tried: Entry,
+        answer: Response | Failure,
+        verdict: Redirect,
+        started: float,
+    ) -> tuple[Settlement, list[str]]:
+        row = page_row(tried, answer, verdict, Reading(), started, self._fields)
+        await self._tell(row, answer, Reading())
+        target, roots = verdict.location, []
+        if entry.seed:  # the target of a seed's redirect becomes a seed
+            refused = self._bounds.refuses_seed(target)
+            if refused is None and (root := self._bounds.add_root(target)):
+                roots = [root]
+        else:
+            refused = self._bounds.refuses(target, entry.depth)
+        if refused is not None:
+            return Settlement(entry, row), roots
+        found = Entry(
+            target,
+            key_of(target),
+            origin_of(target),
+            entry.depth,
+            entry.referrer,
+            (*entry.hops, entry.url),
+            seed=entry.seed,
+        )
+        return Settlement(entry, row, found=(found,)), roots
+
+    async def _done(
+        self, entry: Entry, tried: Entry, answer: Response | Failure, verdict: Done, started: float
+    ) -> tuple[Settlement, list[str]]:
+        reading = Reading(content_type=media_type(answer.headers.get("content-type"))[0])
+        if verdict.reason is Reason.FETCHED and isinstance(answer, Response):
+            verdict, reading = await self._read(answer, verdict, reading)
+        row = page_row(tried, answer, verdict, reading, started, self._fields)
+        await self._tell(row, answer, reading)
+        found, links = self._found(entry, reading)
+        return Settlement(entry, row, found=found, links=links), []
+
+    async def _read(self, answer: Response, verdict: Done, plain: Reading) -> tuple[Done, Reading]:
+        try:
+            if len(answer.body) > _PARSE_OFF_LOOP:
+                return verdict, await asyncio.to_thread(read, answer, self._token, self._fields)
+            return verdict, read(answer, self._token, self._fields)
+        except Exception as error:  # whatever a parser trips over: the page ends, the crawl goes on
+            return Done(Reason.UNPARSABLE, f"{type(error).__name__}: {error}"[:500]), plain
+
+    def _found(self, entry: Entry, reading: Reading) -> tuple[tuple[Entry, ...], bytes]:
+        """The links that are admitted, and the keys of all."""
+        found, keys = [], []
+        depth = entry.depth + 1
+        follows = self._follows and not reading.nofollow
+        for link in reading.links:
+            url = link.url
+            key = key_of(url)
+            keys.append(key.to_bytes(8, signed=True))
+            if follows and link.follow and self._bounds.refuses(url, depth) is None:
+                found.append(Entry(url, key, origin_of(url), depth, entry.url))
+        return tuple(found), b"".join(keys)
+
+    async def _tell(self, row: Row, answer: Response | Failure | None, reading: Reading) -> None:
+        self._observe(Ended(row.record))
+        if self._deliver is not None:
+            response = answer if isinstance(answer, Response) else None
+            await self._deliver(Page(row.record, response, reading))

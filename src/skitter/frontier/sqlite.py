@@ -1,0 +1,46 @@
+"""The durable frontier: the store, driven by a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from skitter.frontier.store import Store
+from skitter.model import Batch, Change, Entry, Lease, Opening, Row
+
+__all__ = ["SqliteFrontier"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteFrontier:
+    """All calls run in one writer thread, in order; the event loop never touches the disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skitter-frontier")
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._thread.submit(function, *args, **kwargs))
+
+    async def open(self) -> Opening:
+        return await self._call(self._store.opening)
+
+    async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
+        return await self._call(self._store.admit, entries, roots)
+
+    async def lease(self, wants: Mapping[str, int], now: float) -> Sequence[Lease]:
+        return await self._call(self._store.lease, wants, now)
+
+    async def settle(self, batch: Batch) -> Change:
+        return await self._call(self._store.settle, batch)
+
+    async def rows(self, take: Callable[[Iterable[Row]], None]) -> None:
+        await self._call(lambda: take(self._store.rows()))
+
+    async def close(self) -> None:
+        await self._call(self._store.close)
+        self._thread.shutdown(wait=False)

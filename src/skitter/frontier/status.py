@@ -1,0 +1,93 @@
+"""What a job holds, read beside a running owner: a read-only connection that disturbs nobody."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from skitter.errors import JobError
+from skitter.model import HostState, Reason
+
+__all__ = ["HostWork", "JobStatus", "read_status"]
+
+_HOSTS_SHOWN = 10
+
+
+class HostWork(msgspec.Struct, frozen=True):
+    """One host: what has ended and what is pending there."""
+
+    origin: str
+    ended: int
+    pending: int
+    next_at: float
+    gate: float
+
+
+class JobStatus(msgspec.Struct, frozen=True):
+    """Counts of a job; sizes in bytes."""
+
+    job: str
+    by_reason: dict[Reason, int]
+    pending: int
+    size: int
+    hosts: int
+    busiest: list[HostWork]
+    first_at: str | None  # when the first and the last record were fetched
+    last_at: str | None
+    settings: dict[str, object]
+
+
+def read_status(database: Path) -> JobStatus:
+    """Read the counts. Raises JobError if there is no job."""
+    if not database.is_file():
+        raise JobError(
+            f"{database.parent} holds no job; name the folder that crawl made, HOST.crawl"
+        )
+    try:
+        db = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return _read(db, database)
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise JobError(f"{database}: {error}") from None
+
+
+def _read(db: sqlite3.Connection, database: Path) -> JobStatus:
+    facts = dict(db.execute("SELECT name, value FROM meta"))
+    tally = list(db.execute("SELECT reason, n, size FROM tally ORDER BY n DESC"))
+    times = [
+        row[0]
+        for order in ("ASC", "DESC")
+        for row in db.execute(
+            f"SELECT json_extract(line, '$.fetched_at') FROM record ORDER BY id {order} LIMIT 1"
+        )
+    ]
+    return JobStatus(
+        job=str(database.parent),
+        by_reason={Reason(reason): n for reason, n, _ in tally},
+        pending=int(facts.get("pending", "0")),
+        size=sum(size for _, _, size in tally),
+        hosts=db.execute("SELECT count(*) FROM host").fetchone()[0],
+        busiest=_busiest(db),
+        first_at=times[0] if times else None,
+        last_at=times[-1] if times else None,
+        settings=msgspec.json.decode(facts.get("settings", "{}")),
+    )
+
+
+def _busiest(db: sqlite3.Connection) -> list[HostWork]:
+    rows = db.execute(
+        "SELECT origin, state, coalesce(e.n, 0), coalesce(p.n, 0) FROM host"
+        " LEFT JOIN (SELECT host, count(*) AS n FROM record GROUP BY host) AS e ON e.host = host.id"
+        " LEFT JOIN (SELECT host, count(*) AS n FROM pending GROUP BY host) AS p ON p.host = host.id"
+        " ORDER BY coalesce(p.n, 0) DESC, coalesce(e.n, 0) DESC LIMIT ?",
+        (_HOSTS_SHOWN,),
+    )
+    found = []
+    for origin, blob, ended, pending in rows:
+        state = msgspec.json.decode(blob, type=HostState) if blob else HostState(origin)
+        found.append(HostWork(origin, ended, pending, state.next_at, state.gate))
+    return found

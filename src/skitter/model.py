@@ -1,0 +1,378 @@
+"""The values that cross from one stage to the next. All are frozen; none does anything.
+
+Times are seconds since the epoch on the job's clock, which never runs backwards within a run;
+durations are seconds; sizes are bytes. A ``key`` is the signed 64-bit fingerprint of a canonical
+URL (:func:`skitter.rules.url.key_of`), an ``origin`` is scheme + host + port as in
+``https://example.com`` (default port left out): the unit of politeness, called a host elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Batch",
+    "Change",
+    "Done",
+    "Entry",
+    "Failure",
+    "FinishReason",
+    "Headers",
+    "HostState",
+    "Lease",
+    "Link",
+    "Opening",
+    "Page",
+    "Reading",
+    "Reason",
+    "Record",
+    "Redirect",
+    "Request",
+    "Response",
+    "RetryAt",
+    "RobotsCopy",
+    "Row",
+    "Settlement",
+    "Summary",
+    "Verdict",
+]
+
+
+class Reason(StrEnum):
+    """The one word that says how a URL ended. docs/reference.md explains each."""
+
+    FETCHED = "fetched"
+    NOT_MODIFIED = "not_modified"
+    REDIRECTED = "redirected"
+    REDIRECT_LOOP = "redirect_loop"
+    HTTP_ERROR = "http_error"
+    ROBOTS_DENIED = "robots_denied"
+    TRAP = "trap"
+    UNREACHABLE = "unreachable"
+    DNS_FAILED = "dns_failed"
+    TLS_FAILED = "tls_failed"
+    TIMED_OUT = "timed_out"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
+    REFUSED_ADDRESS = "refused_address"
+    MALFORMED = "malformed"
+    UNPARSABLE = "unparsable"
+    PROXY_ERROR = "proxy_error"
+    HANDLER_ERROR = "handler_error"
+    GAVE_UP = "gave_up"
+    CANCELLED = "cancelled"
+
+
+class FinishReason(StrEnum):
+    """Why a run ended."""
+
+    DONE = "done"  # nothing is left
+    LIMIT = "limit"  # --limit reached
+    TIME_LIMIT = "time_limit"  # --time-limit reached
+    WAITING = "waiting"  # all that remains must wait longer than --max-wait
+    STOPPED = "stopped"  # asked to stop: Ctrl-C, SIGTERM, Crawler.stop()
+
+
+class Headers(Mapping[str, str]):
+    """Response headers: names in any case, repeated fields joined with ``", "`` (RFC 9110, 5.3)."""
+
+    __slots__ = ("_joined", "pairs")
+
+    def __init__(self, pairs: tuple[tuple[str, str], ...] = ()) -> None:
+        self.pairs = pairs
+        joined: dict[str, str] = {}
+        for name, value in pairs:
+            lower = name.lower()
+            joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+        self._joined = joined
+
+    def __getitem__(self, name: str) -> str:
+        return self._joined[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._joined)
+
+    def __len__(self) -> int:
+        return len(self._joined)
+
+    def __repr__(self) -> str:
+        return f"Headers({self._joined!r})"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One hop to make. ``cut`` keeps what fits under ``max_body`` instead of failing."""
+
+    url: str
+    max_body: int
+    cut: bool = False
+    credentials: bool = False  # the user's headers, cookies and auth may go there
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What one hop brought: headers and the decoded body."""
+
+    url: str
+    status: int
+    headers: Headers
+    body: bytes = b""
+    truncated: bool = False  # shorter than announced, or cut
+    sent_at: float = 0.0
+    ttfb: float = 0.0  # from sent to the first byte of the answer
+    elapsed: float = 0.0  # from connect to the last byte
+    note: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A hop that brought no answer, or none that may be used."""
+
+    reason: Reason
+    message: str
+    transient: bool  # another try may succeed
+    host_fault: bool = False  # no connection came about: it is the host, not the URL
+    status: int | None = None
+    headers: Headers = Headers()
+    size: int = 0
+    sent_at: float = 0.0
+    ttfb: float = 0.0
+    elapsed: float = 0.0
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The URL has ended."""
+
+    reason: Reason
+    error: str | None = None
+
+
+class Redirect(msgspec.Struct, frozen=True):
+    """The URL has ended by pointing to ``location`` (canonical)."""
+
+    location: str
+
+
+class RetryAt(msgspec.Struct, frozen=True):
+    """The URL goes back to the frontier until ``at``."""
+
+    at: float
+    reason: Reason
+    error: str
+    free: bool = False  # costs none of the URL's tries (Retry-After was obeyed)
+
+
+Verdict = Done | Redirect | RetryAt
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A canonical http(s) URL found on a page; ``follow`` is False for rel=nofollow."""
+
+    url: str
+    follow: bool = True
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What content says about itself."""
+
+    content_type: str | None = None
+    charset: str | None = None
+    lang: str | None = None
+    title: str | None = None
+    description: str | None = None
+    canonical: str | None = None
+    links: tuple[Link, ...] = ()
+    noindex: bool = False
+    nofollow: bool = False
+    text: str | None = None  # visible text, if asked for
+    html: str | None = None  # the decoded document, if asked for
+    note: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written for a URL: one JSON object a line. The fields are those of the contract."""
+
+    url: str
+    reason: Reason
+    status: int | None = None
+    depth: int
+    referrer: str | None = None
+    location: str | None = None
+    redirected_from: tuple[str, ...] = ()
+    content_type: str | None = None
+    charset: str | None = None
+    lang: str | None = None
+    title: str | None = None
+    description: str | None = None
+    canonical: str | None = None
+    size: int = 0
+    truncated: bool = False
+    sha256: str | None = None
+    links: int = 0
+    noindex: bool = False
+    nofollow: bool = False
+    lastmod: str | None = None
+    fetched_at: str
+    ttfb: float = 0.0
+    elapsed: float = 0.0
+    attempts: int = 0
+    error: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A record with the large fields that the user asked for (``--field``)."""
+
+    record: Record
+    extra: dict[str, Any] | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One URL that has ended, as the library hands it out. ``ok`` is False for every failure."""
+
+    record: Record
+    response: Response | None = None
+    reading: Reading = Reading()
+
+    @property
+    def url(self) -> str:
+        return self.record.url
+
+    @property
+    def status(self) -> int | None:
+        return self.record.status
+
+    @property
+    def reason(self) -> Reason:
+        return self.record.reason
+
+    @property
+    def ok(self) -> bool:
+        return self.record.reason is Reason.FETCHED
+
+    @property
+    def title(self) -> str | None:
+        return self.record.title
+
+    @property
+    def content(self) -> bytes:
+        return self.response.body if self.response else b""
+
+    @property
+    def headers(self) -> Headers:
+        return self.response.headers if self.response else Headers()
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return tuple(link.url for link in self.reading.links)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A URL in the frontier that has not ended."""
+
+    url: str
+    key: int
+    origin: str
+    depth: int = 0
+    referrer: str | None = None
+    hops: tuple[str, ...] = ()  # redirects that led here, first to last
+    attempts: int = 0  # requests made
+    spent: int = 0  # of these, the ones that count against --retries
+    seed: bool = False  # given by the user, or what a seed redirects to
+    given: bool = False  # given by the user
+    due: float = 0.0  # not before
+    seq: int = 0  # place in the host's queue; the frontier's own
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A few URLs of one host, lent until they are settled; what remains there is due at ``more``."""
+
+    origin: str
+    entries: tuple[Entry, ...]
+    more: float | None
+
+
+class RobotsCopy(msgspec.Struct, frozen=True):
+    """A robots.txt as it was fetched: what a later run needs not to ask again within 24 h."""
+
+    status: int
+    body: bytes
+    fetched_at: float
+
+
+class HostState(msgspec.Struct, frozen=True):
+    """What is remembered of a host between runs."""
+
+    origin: str
+    next_at: float = 0.0
+    gate: float = 0.0
+    window: float = 1.0
+    failures: int = 0
+    refusals: int = 0
+    answered: bool = False
+    given: bool = False  # a seed of the user's lies there: credentials may be sent
+    robots: RobotsCopy | None = None
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """A visit's end: the URL leaves the frontier with ``row``, or goes back as ``retry``."""
+
+    entry: Entry
+    row: Row | None = None
+    retry: Entry | None = None
+    found: tuple[Entry, ...] = ()
+    links: bytes = b""  # keys of the page's distinct links, 8 bytes each, big-endian
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """All that one transaction commits."""
+
+    settlements: tuple[Settlement, ...] = ()
+    hosts: tuple[HostState, ...] = ()
+    roots: tuple[str, ...] = ()  # new roots of the scope (rules.scope)
+    offsets: Mapping[str, int] = {}  # output -> committed length
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a commit brought: hosts that have new work, when it is due, and what was stored of them."""
+
+    due: Mapping[str, float]
+    states: Mapping[str, HostState]
+    admitted: int
+    pending: int
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What the frontier holds when a run starts."""
+
+    due: Mapping[str, float]
+    states: Mapping[str, HostState]
+    tally: Mapping[Reason, int]
+    pending: int
+    size: int  # decoded bytes of all records
+    roots: tuple[str, ...]  # what the scope is drawn around, from all seeds so far
+    seed_fetched: bool  # some seed, or what it redirects to, ended fetched
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """How a run ended. ``by_reason`` counts all runs of the job, ``fetched_now`` this one."""
+
+    finish_reason: FinishReason
+    by_reason: Mapping[Reason, int]
+    pending: int
+    size: int
+    seconds: float
+    ended_now: int  # records written in this run
+    fetched_now: int
+    seed_fetched: bool
+    come_back_at: float | None = None
+
+    @property
+    def total(self) -> int:
+        """Records of the job."""
+        return sum(self.by_reason.values())
+
+    @property
+    def rate(self) -> float:
+        """Fetched pages a second, this run."""
+        return self.fetched_now / self.seconds if self.seconds > 0 else 0.0

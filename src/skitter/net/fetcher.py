@@ -1,0 +1,204 @@
+"""One hop over aiohttp: capped, timed, and with the body decoded by us."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from msgspec.structs import replace
+from yarl import URL
+
+from skitter.config import Http, Limits
+from skitter.errors import ConfigError
+from skitter.model import Failure, Headers, Reason, Request, Response
+from skitter.net.body import BodyDecoder
+from skitter.net.failures import translate
+from skitter.ports import Clock
+from skitter.rules.verdict import REDIRECTS
+
+__all__ = ["AiohttpFetcher"]
+
+# THREATS section 2: aiohttp's own defaults of 3.14, set by name so that they cannot change unseen.
+_MAX_LINE = 8190
+_MAX_FIELD = 8190
+_MAX_HEADERS = 128
+# Long enough for a host that is asked once in a few seconds; short enough that a broad crawl does
+# not collect idle sockets.
+_KEEPALIVE = 15.0
+_READ_BUFFER = 256 * 1024
+_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
+_ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+
+
+class AiohttpFetcher:
+    """The Fetcher of a crawl: one pooled session, no cookie jar, nothing taken from the environment."""
+
+    def __init__(self, http: Http, limits: Limits, clock: Clock) -> None:
+        """Raises ConfigError if the certificate authority's file cannot be used."""
+        self._http = http
+        self._timeout = limits.timeout
+        self._clock = clock
+        self._ssl = _tls(http)
+        self._plain = {
+            "User-Agent": http.user_agent,
+            "Accept": _ACCEPT,
+            "Accept-Encoding": _ACCEPT_ENCODING,
+        }
+        self._own = self._plain | _credentials(http)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
+        """Make one hop. Everything that goes wrong on the way is a Failure."""
+        trip = _Trip(self._clock, sent)
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._fetch(request, trip)
+        except Exception as error:
+            failure = translate(error, was_sent=trip.sent_at is not None)
+            if failure is None:
+                raise
+            answer = replace(failure, status=trip.status, headers=trip.headers)
+        return replace(
+            answer,
+            sent_at=trip.sent_at or trip.start,
+            ttfb=trip.ttfb,
+            elapsed=self._clock.now() - trip.start,
+        )
+
+    async def _fetch(self, request: Request, trip: _Trip) -> Response | Failure:
+        session = self._session or self._open()
+        async with session.request(
+            "GET",
+            URL(request.url, encoded=True),
+            headers=self._own if request.credentials else self._plain,
+            allow_redirects=False,
+            proxy=self._http.proxy,
+            ssl=self._ssl,
+            trace_request_ctx=trip,
+        ) as response:
+            trip.first_byte()
+            trip.status = response.status
+            trip.headers = _headers(response.raw_headers)
+            if response.status in REDIRECTS:
+                # B2: the body of a redirect is neither decoded nor drained.
+                if response.content_length != 0:
+                    response.close()
+                return Response(request.url, response.status, trip.headers)
+            return await self._body(request, response, trip)
+
+    async def _body(
+        self, request: Request, response: aiohttp.ClientResponse, trip: _Trip
+    ) -> Response | Failure:
+        decoder = BodyDecoder(trip.headers.get("content-encoding"))
+        buffer, whole = bytearray(), True
+        try:
+            async for chunk in response.content.iter_any():
+                for piece in decoder.feed(chunk):
+                    buffer += piece
+                    if len(buffer) > request.max_body:
+                        response.close()
+                        return _too_large(request, trip, buffer)
+        except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
+            whole = False  # shorter than announced: what came is kept, and marked
+        truncated = not whole or not (decoder.complete() or decoder.transparent or not buffer)
+        note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
+        return Response(
+            request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_on_headers_sent)
+        self._session = aiohttp.ClientSession(
+            # The engine counts requests in flight; a second limit would make them wait in a slot.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=_READ_BUFFER,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_FIELD,
+            max_headers=_MAX_HEADERS,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+            trace_configs=[trace],
+        )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class _Trip:
+    """Times and heads of one hop, as they become known."""
+
+    __slots__ = ("_clock", "_sent", "headers", "sent_at", "start", "status", "ttfb")
+
+    def __init__(self, clock: Clock, sent: Callable[[], None]) -> None:
+        self._clock = clock
+        self._sent = sent
+        self.start = clock.now()
+        self.sent_at: float | None = None
+        self.ttfb = 0.0
+        self.status: int | None = None
+        self.headers = Headers()
+
+    def on_the_wire(self) -> None:
+        """The request has gone out; again if aiohttp found a pooled connection dead."""
+        first = self.sent_at is None
+        self.sent_at = self._clock.now()
+        if first:
+            self._sent()
+
+    def first_byte(self) -> None:
+        self.ttfb = self._clock.now() - (self.sent_at or self.start)
+
+
+async def _on_headers_sent(_session: object, context: Any, _parameters: object) -> None:
+    context.trace_request_ctx.on_the_wire()
+
+
+def _too_large(request: Request, trip: _Trip, buffer: bytearray) -> Response | Failure:
+    if request.cut:
+        body = bytes(buffer[: request.max_body])
+        return Response(request.url, trip.status or 0, trip.headers, body, truncated=True)
+    text = f"the body is larger than {request.max_body} bytes"
+    return Failure(Reason.TOO_LARGE, text, transient=False, size=request.max_body)
+
+
+def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> Headers:
+    # Field values are octets; anything beyond ASCII is nearly always UTF-8 (RFC 9110, 5.5).
+    return Headers(
+        tuple([(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw])
+    )
+
+
+def _credentials(http: Http) -> dict[str, str]:
+    """What the user wants sent to the seeds' origins, and nowhere else."""
+    own = {}
+    if http.auth:
+        own["Authorization"] = "Basic " + base64.b64encode(http.auth.encode()).decode()
+    if http.cookie:
+        own["Cookie"] = "; ".join(http.cookie)
+    for line in http.header:
+        name, _, value = line.partition(":")
+        own[name] = value.strip()
+    return own
+
+
+def _tls(http: Http) -> ssl.SSLContext | bool:
+    if http.insecure:
+        return False
+    if http.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=http.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"--ca-file: {http.ca_file!r} cannot be used: {error}") from None

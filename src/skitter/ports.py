@@ -1,0 +1,64 @@
+"""The few things that the engine needs from outside. Anything of this shape will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from skitter.model import Batch, Change, Entry, Failure, Lease, Opening, Request, Response, Row
+
+__all__ = ["Clock", "Fetcher", "Frontier", "Sink"]
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch; never runs backwards within a run, whatever is done to the date."""
+
+
+class Fetcher(Protocol):
+    """Makes one hop. It follows no redirect, repeats nothing, and never sleeps."""
+
+    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
+        """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Frontier(Protocol):
+    """Everything known of every URL: pending, leased, settled. One conformance suite tests them all."""
+
+    async def open(self) -> Opening:
+        """Say what is there. All leases of earlier owners count as returned."""
+
+    async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
+        """Take URLs from outside (seeds) and scope roots. Known ones are left as they are."""
+
+    async def lease(self, wants: Mapping[str, int], now: float) -> Sequence[Lease]:
+        """Lend up to so many due URLs of each named host, shallow and early ones first."""
+
+    async def settle(self, batch: Batch) -> Change:
+        """Commit, all or nothing. Raises StorageError when the disk refuses."""
+
+    async def rows(self, take: Callable[[Iterable[Row]], None]) -> None:
+        """Hand all committed records to ``take``, as a stream, off the event loop."""
+
+    async def close(self) -> None:
+        """Release files and threads."""
+
+
+class Sink(Protocol):
+    """Where records go. Called in one thread at a time, never on the event loop; may block."""
+
+    name: str
+
+    def open(self, offset: int | None) -> None:
+        """Begin; ``offset`` is the committed length (cut back to it) or None for a new output."""
+
+    def write(self, rows: Sequence[Row]) -> int:
+        """Append and hand to the kernel; the new length in bytes. Raises StorageError."""
+
+    def close(self) -> None:
+        """Release the file."""

@@ -1,0 +1,81 @@
+"""What becomes of a URL after a visit: a table from status or failure to a verdict."""
+
+from __future__ import annotations
+
+from skitter.model import Done, Entry, Failure, Reason, Redirect, Response, RetryAt, Verdict
+from skitter.rules.backoff import full_jitter, retry_after
+from skitter.rules.url import canonical, without_userinfo
+
+__all__ = ["MAX_HOPS", "REDIRECTS", "REFUSALS", "judge"]
+
+# The statuses that name another place (RFC 9110, 15.4); 300, 304, 305 and 306 do not.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# "Not now": the host is asked less, and Retry-After is obeyed (RFC 6585, 4; RFC 9110, 15.6.4).
+REFUSALS = frozenset({429, 503})
+# May pass by itself: RFC 9110 408, RFC 8470 425, and the gateway family (520-529: CDNs' own).
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+# The Fetch Standard's redirect limit, and that of browsers.
+MAX_HOPS = 20
+
+
+def judge(
+    answer: Response | Failure,
+    entry: Entry,
+    *,
+    retries: int,
+    now: float,
+    chance: float,
+    host_answered: bool = False,
+) -> Verdict:
+    """Decide. ``entry.attempts`` and ``entry.spent`` are those before this visit.
+
+    ``chance`` is uniform in [0, 1). When no connection comes about to a host that has answered
+    before, it is the network's or the host's fault: the URL pays no try, the host waits.
+    """
+    if isinstance(answer, Failure):
+        free = answer.host_fault and host_answered
+        if not answer.transient or (entry.spent >= retries and not free):
+            return Done(answer.reason, answer.message)
+        at = now + full_jitter(entry.spent, chance)
+        return RetryAt(at, answer.reason, answer.message, free)
+    if answer.status in REDIRECTS:
+        return _redirect(answer, entry)
+    if answer.status in _TRANSIENT:
+        return _transient(answer, entry, retries, now, chance)
+    return _final(answer)
+
+
+def _transient(
+    answer: Response, entry: Entry, retries: int, now: float, chance: float
+) -> RetryAt | Done:
+    error = f"HTTP {answer.status}"
+    if answer.status in REFUSALS:
+        asked = retry_after(answer.headers.get("retry-after"), now)
+        if asked is not None:
+            return RetryAt(now + asked, Reason.HTTP_ERROR, error, free=True)
+    if entry.spent >= retries:
+        return Done(Reason.HTTP_ERROR, error)
+    return RetryAt(now + full_jitter(entry.spent, chance), Reason.HTTP_ERROR, error)
+
+
+def _redirect(answer: Response, entry: Entry) -> Verdict:
+    location = answer.headers.get("location")
+    if not location:
+        return Done(Reason.HTTP_ERROR, f"HTTP {answer.status} without Location")
+    target = canonical(location, answer.url)
+    if target is None:
+        return Done(Reason.REDIRECTED, "leads to no http or https URL")
+    target = without_userinfo(target)
+    if target == entry.url or target in entry.hops:
+        return Done(Reason.REDIRECT_LOOP, f"back to {target}")
+    if len(entry.hops) + 1 > MAX_HOPS:
+        return Done(Reason.REDIRECT_LOOP, f"more than {MAX_HOPS} redirects")
+    return Redirect(target)
+
+
+def _final(answer: Response) -> Done:
+    if 200 <= answer.status < 300:
+        return Done(Reason.FETCHED, answer.note)
+    if answer.status == 304:
+        return Done(Reason.NOT_MODIFIED)
+    return Done(Reason.HTTP_ERROR, f"HTTP {answer.status}")

@@ -1,0 +1,38 @@
+"""JSON Lines on standard output: at least once, since what a pipe has taken cannot be taken back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from skitter.errors import StorageError
+from skitter.model import Row
+from skitter.sinks.line import line_of
+
+__all__ = ["StdoutSink"]
+
+_STDOUT = 1
+
+
+class StdoutSink:
+    """Writes to file descriptor 1."""
+
+    name = "-"
+
+    def open(self, offset: int | None) -> None:
+        """Nothing to open; nothing can be cut back."""
+
+    def write(self, rows: Sequence[Row]) -> int:
+        """Raises BrokenPipeError when the reader went away, StorageError for anything else."""
+        data = memoryview(b"".join([line_of(row) for row in rows]))
+        try:
+            while data:
+                data = data[os.write(_STDOUT, data) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError(f"standard output: {error.strerror}") from error
+        return 0
+
+    def close(self) -> None:
+        """Standard output stays open."""
