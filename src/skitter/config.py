@@ -120,6 +120,13 @@ def _header(value: object) -> str:
     raise ValueError("give a header as 'Name: value'")
 
 
+def _proxy(value: object) -> str:
+    text = _text(value)
+    if re.fullmatch(r"https?://[^/\s]+/?", text):
+        return text
+    raise ValueError("write it as http://HOST:PORT")
+
+
 def _pair(separator: str, example: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if separator in (text := _text(value)):
@@ -168,20 +175,14 @@ def _option(
 class Scope:
     """Which URLs are admitted."""
 
-    depth: int | None = _option(
-        None, "links from a seed; 0 = seeds alone", _whole(0), "N", short="-d"
-    )
+    depth: int | None = _option(None, "links from a seed; 0 = seeds alone", _whole(0), "N", short="-d")
     scope: str = _option(  # "host": what a person means by "this site"; wget and Heritrix agree
         "host", "which links are followed: none, under the seed's folder, same host, same "
         "registrable domain, all", _choice("page", "prefix", "host", "domain", "any"),
         "{page,prefix,host,domain,any}",
     )  # fmt: skip
-    include: tuple[str, ...] = _option(
-        (), "follow only URLs that match: glob, or re:EXPRESSION", _text, "P"
-    )
-    exclude: tuple[str, ...] = _option(
-        (), "never visit URLs that match: glob, or re:EXPRESSION", _text, "P"
-    )
+    include: tuple[str, ...] = _option((), "follow only URLs that match: glob, or re:EXPRESSION", _text, "P")
+    exclude: tuple[str, ...] = _option((), "never visit URLs that match: glob, or re:EXPRESSION", _text, "P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,20 +202,14 @@ class Limits:
         3600.0, "stop with exit code 6 when all that remains must wait longer", parse_duration, "T"
     )
     # 64: enough to overlap many hosts, well under common limits of open files (256 to 1,024).
-    concurrency: int = _option(
-        64, "requests in flight, all hosts together", _whole(1), "N", short="-c"
-    )
+    concurrency: int = _option(64, "requests in flight, all hosts together", _whole(1), "N", short="-c")
     # 30 s: curl and browsers wait longer; a crawler has other things to do meanwhile.
     timeout: float = _option(30.0, "for one request, connect to last byte", parse_duration, "T")
     # 10 MiB: Colly's cap is 10 MB, Katana's 4 MiB; of HTML pages, one in a million is larger.
     max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
     # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
-    retries: int = _option(
-        3, "more tries after the first, for errors that may pass", _whole(0), "N"
-    )
-    fail_on: float | None = _option(
-        None, "exit 4 if more than PCT % of the visits failed", _percent, "PCT"
-    )
+    retries: int = _option(3, "more tries after the first, for errors that may pass", _whole(0), "N")
+    fail_on: float | None = _option(None, "exit 4 if more than PCT % of the visits failed", _percent, "PCT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +236,7 @@ class Politeness:
 class Http:
     """What is sent, and through what. Headers, cookies and auth go to the seeds' origins only."""
 
-    header: tuple[str, ...] = _option(
-        (), "extra request header", _header, "'Name: value'", short="-H"
-    )
+    header: tuple[str, ...] = _option((), "extra request header", _header, "'Name: value'", short="-H")
     # Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
     user_agent: str = _option(
         f"skitter/{VERSION} (+https://pypi.org/project/skitter/)",
@@ -252,14 +245,12 @@ class Http:
         "UA",
         short="-A",
     )
-    cookie: tuple[str, ...] = _option(
-        (), "cookie to send", _pair("=", "name=value"), "'k=v'", short="-b"
-    )
+    cookie: tuple[str, ...] = _option((), "cookie to send", _pair("=", "name=value"), "'k=v'", short="-b")
     auth: str | None = _option(None, "HTTP Basic credentials", _pair(":", "USER:PASS"), "USER:PASS")
     proxy: str | None = _option(
         None,
         "http:// proxy for all requests",
-        _pair("://", "http://HOST:PORT"),
+        _proxy,
         "PROXY",
         short="-x",
     )
@@ -322,7 +313,14 @@ class Config:
     terminal: Terminal = Terminal()
 
 
-_GROUPS = {"scope": Scope, "limits": Limits, "politeness": Politeness, "http": Http, "output": Output, "terminal": Terminal}  # fmt: skip
+_GROUPS = {
+    "scope": Scope,
+    "limits": Limits,
+    "politeness": Politeness,
+    "http": Http,
+    "output": Output,
+    "terminal": Terminal,
+}
 
 
 def options() -> dict[str, Option]:
@@ -348,9 +346,7 @@ def build(*sources: tuple[str, Mapping[str, object]]) -> Config:
                 raise ConfigError(f"{label.format(name)}: unknown{nearest(name, known)}")
             if value is not None:
                 option = known[name]
-                values[option.group][name] = _read(
-                    option, value, label.format(_said(label, option))
-                )
+                values[option.group][name] = _read(option, value, label.format(_said(label, option)))
     return Config(**{group: kind(**values[group]) for group, kind in _GROUPS.items()})
 
 

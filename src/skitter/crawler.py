@@ -12,10 +12,11 @@ from skitter.engine import Engine, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
 from skitter.events import Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
-from skitter.job import Job, open_job, plain_sinks
+from skitter.job import open_job, plain_sinks
 from skitter.model import Page, Summary
 from skitter.net import AiohttpFetcher, run_loop
-from skitter.ports import Fetcher, Frontier, Sink
+from skitter.ports import Frontier
+from skitter.rules.scope import Bounds
 
 __all__ = ["Crawler", "Run", "crawl", "crawl_sync"]
 
@@ -26,20 +27,27 @@ class Run:
     def __init__(
         self,
         config: Config,
-        job: Job | None = None,
+        command: str,
+        folder: str | None,
         *,
         observe: Observer = lambda event: None,
         deliver: Deliver | None = None,
     ) -> None:
-        """Must be made inside a running event loop. Raises ConfigError, JobError, StorageError."""
+        """Open the job in ``folder``, or none. Raises ConfigError, JobError (nothing was made) and
+        StorageError."""
         clock = SystemClock()
-        self._job = job
-        self._sinks: tuple[Sink, ...] = job.sinks if job else plain_sinks(config.output.output)
-        self._frontier: Frontier = SqliteFrontier(job.store) if job else MemoryFrontier()
-        self._fetcher: Fetcher = AiohttpFetcher(config.http, config.limits, clock)
+        # First whatever can find fault with the settings, then what makes files.
+        fetcher = AiohttpFetcher(config.http, config.limits, clock)
+        Bounds(config.scope)
+        self.folder = folder
+        self._job = open_job(folder, config, command) if folder else None
+        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output)
+        self._frontier: Frontier = SqliteFrontier(self._job.store) if self._job else MemoryFrontier()
+        self._fetcher = fetcher
+        self.outputs = self._job.outputs if self._job else config.output.output
         self.engine = Engine(
             config,
-            fetcher=self._fetcher,
+            fetcher=fetcher,
             frontier=self._frontier,
             sinks=self._sinks,
             clock=clock,
@@ -85,9 +93,8 @@ class Crawler:
 
         Raises ConfigError, JobError and StorageError; failures of pages are records, not exceptions.
         """
-        folder = self.config.output.job
-        job = open_job(folder, self.config, "crawl") if folder else None
-        async with Run(self.config, job, deliver=deliver) as engine:
+        run = Run(self.config, "crawl", self.config.output.job, deliver=deliver)
+        async with run as engine:
             self._engine = engine
             return await engine.run(seeds)
 

@@ -92,7 +92,5 @@ class Finished(msgspec.Struct, frozen=True):
     summary: Summary
 
 
-Event = (
-    Started | Ended | Retrying | RobotsRead | HostWaits | HostClosed | Progressed | Noted | Finished
-)
+Event = Started | Ended | Retrying | RobotsRead | HostWaits | HostClosed | Progressed | Noted | Finished
 Observer = Callable[[Event], None]

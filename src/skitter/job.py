@@ -1,4 +1,4 @@
-"""The job's folder: its lock, its database, its outputs. Everything is checked before anything is made."""
+"""The job's folder: lock, database, outputs. Everything is checked before anything is made."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ def _error(what: str, error: OSError) -> SkitterError:
 
 
 def _check_outputs(outputs: Sequence[str], folder: Path | None) -> None:
-    if len({os.path.realpath(output) if output != "-" else "-" for output in outputs}) < len(
-        outputs
-    ):
+    if len({os.path.realpath(output) if output != "-" else "-" for output in outputs}) < len(outputs):
         raise ConfigError("-o: the same output is named twice")
     for output in outputs:
         check_output(output, folder)
@@ -144,7 +142,7 @@ def _check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise JobError(f"--job {path}: is a file; choose another folder")
     if path.is_dir() and not (path / DATABASE).exists():
-        strangers = [name for name in os.listdir(path) if name != LOCK]
+        strangers = [file for file in path.iterdir() if file.name != LOCK]
         if strangers:
             raise JobError(f"--job {path}: holds other files and no job; choose another folder")
     if not path.exists() and not path.absolute().parent.is_dir():
@@ -185,10 +183,8 @@ def _open_store(path: Path, config: Config, command: str, outputs: Sequence[str]
     is_new = not database.exists()
     if is_new:
         for output in outputs:
-            if output != "-" and (Path(output).is_file() and os.path.getsize(output)):
-                raise JobError(
-                    f"-o {output}: exists and is of no job here; move it away or use --fresh"
-                )
+            if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
+                raise JobError(f"-o {output}: exists and is of no job here; move it away or use --fresh")
     store = Store(database)
     try:
         settings = _settings(config.scope, config.output.field, command)
@@ -271,5 +267,5 @@ def _remove_if_new(path: Path) -> None:
     """Leave no empty folder behind when nothing came of it."""
     if not (path / DATABASE).exists():
         (path / LOCK).unlink(missing_ok=True)
-        if not os.listdir(path):
+        if not any(path.iterdir()):
             path.rmdir()

@@ -38,7 +38,8 @@ class JobLock:
             os.close(self._file)
             self._file = None
             raise JobError(
-                f"{self._path.parent} is in use by process {owner}; wait for it, stop it, or choose another --job"
+                f"{self._path.parent} is in use by process {owner}; wait for it, stop it, "
+                "or choose another --job"
             ) from None
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())

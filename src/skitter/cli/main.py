@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from importlib import import_module
 
 from skitter.cli.parser import Parser, add_options, parse, say
@@ -48,6 +49,12 @@ def main(arguments: list[str]) -> int:
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        traceback.print_exc()
+        return _fail(
+            "internal error, please report it; what was committed is safe: run the same command again",
+            _INTERNAL,
+        )
 
 
 def _fail(message: str, code: int) -> int:
@@ -79,12 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         "agent", metavar="AGENT", nargs="?", help="a crawler's name (default: skitter)"
     )
     serve = subs["serve"]
-    serve.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
-    )
-    serve.add_argument(
-        "--port", type=int, default=8273, metavar="N", help="port, 0 = any (default: 8273)"
-    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8273, metavar="N", help="port, 0 = any (default: 8273)")
     serve.add_argument(
         "--run", metavar="COMMAND", help="serve while this command runs, and end with its exit code"
     )

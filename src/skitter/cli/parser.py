@@ -42,9 +42,7 @@ def add_options(parser: argparse.ArgumentParser, leave_out: Iterable[str] = ()) 
             facts: dict[str, Any] = {"action": "store_const", "const": True, "help": text}
         else:
             shown = (
-                ""
-                if option.default in (None, ())
-                else f" (default: {_shown(option.name, option.default)})"
+                "" if option.default in (None, ()) else f" (default: {_shown(option.name, option.default)})"
             )
             facts = {"metavar": option.metavar, "help": text + shown.replace("%", "%%")}
             facts["action"] = "append" if option.many else "store"

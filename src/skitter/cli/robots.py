@@ -45,9 +45,7 @@ async def _ask(url: str, token: str) -> tuple[Response | Failure, Known | Hop | 
     try:
         for hops in range(robots.MAX_REDIRECTS + 1):
             answer = await fetcher.fetch(Request(url, robots.MAX_BYTES, cut=True), lambda: None)
-            verdict = judge_robots(
-                answer, token=token, hops=hops, tries=0, retries=0, now=clock.now()
-            )
+            verdict = judge_robots(answer, token=token, hops=hops, tries=0, retries=0, now=clock.now())
             if not isinstance(verdict, Hop):
                 break
             url = verdict.url

@@ -39,7 +39,7 @@ def _open(path: str) -> TextIO:
     if path == "-":
         return sys.stdin
     try:
-        return open(path, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123, SIM115 - read to its end by _lines
+        return open(path, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - read to its end by _lines
     except OSError as error:
         raise ConfigError(f"-i {path}: {(error.strerror or '').lower()}") from None
 

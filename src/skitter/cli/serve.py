@@ -28,12 +28,12 @@ def run(found: argparse.Namespace) -> int:
         raise UsageError(
             f"cannot listen on {found.host} port {found.port}: {(error.strerror or str(error)).lower()}"
         ) from None
-    with site:
+    try:
         if not found.quiet:
-            say(
-                f"serving the demo site on {site.origin}/ (endpoints: /delay/1 /status/404 /links/10 ...)"
-            )
+            say(f"serving the demo site on {site.origin}/ (endpoints: /delay/1 /status/404 /links/10 ...)")
         return _run_beside(words) if words else _wait()
+    finally:
+        site.stop()
 
 
 def _words(command: str | None) -> list[str]:
@@ -47,7 +47,7 @@ def _run_beside(words: list[str]) -> int:
     """Ctrl-C reaches the whole group: the command decides what it means, the site outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        child = subprocess.Popen(words, preexec_fn=_default_interrupt)  # noqa: S603, PLW1509 - the user's own words
+        child = subprocess.Popen(words, preexec_fn=_default_interrupt)  # noqa: S603 - the user's own words
     except OSError as error:
         raise UsageError(f"--run {words[0]}: {(error.strerror or '').lower()}") from None
     code = child.wait()

@@ -40,9 +40,7 @@ def _rate(status: JobStatus) -> float | None:
 def _span(status: JobStatus) -> float:
     if status.first_at is None or status.last_at is None:
         return 0.0
-    return (
-        datetime.fromisoformat(status.last_at) - datetime.fromisoformat(status.first_at)
-    ).total_seconds()
+    return (datetime.fromisoformat(status.last_at) - datetime.fromisoformat(status.first_at)).total_seconds()
 
 
 def _lines(status: JobStatus, owner: int | None) -> list[str]:

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 __all__ = ["directives"]
 
 # Directives that take a value: "max-snippet: 20" is not a directive for a crawler of that name.
-_WITH_VALUE = frozenset(
-    {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
-)
+_WITH_VALUE = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 
 
 def directives(fields: Iterable[str], token: str) -> tuple[bool, bool]:

@@ -88,9 +88,7 @@ class Committer:
             return
         rows = [settlement.row for settlement in settlements if settlement.row is not None]
         offsets = await asyncio.to_thread(self._write, rows) if rows and self._sinks else {}
-        change = await self._frontier.settle(
-            Batch(tuple(settlements), states, tuple(roots), offsets)
-        )
+        change = await self._frontier.settle(Batch(tuple(settlements), states, tuple(roots), offsets))
         self._uncommitted -= len(settlements)
         for _ in settlements:
             self._room.release()

@@ -129,8 +129,7 @@ class Lanes:
     def take_states(self) -> tuple[HostState, ...]:
         """What has changed since the last call and has to be stored."""
         states = tuple(
-            self._lanes[origin].host.state(self._copies.pop(origin, None))
-            for origin in self._touched
+            self._lanes[origin].host.state(self._copies.pop(origin, None)) for origin in self._touched
         )
         self._touched.clear()
         return states
@@ -163,9 +162,7 @@ class Lanes:
             case Known(rules, copy):
                 self._take_robots(errand.lane, rules, copy)
                 self._observe(
-                    RobotsRead(
-                        errand.lane.host.origin, copy.status, rules.crawl_delay, len(rules.rules)
-                    )
+                    RobotsRead(errand.lane.host.origin, copy.status, rules.crawl_delay, len(rules.rules))
                 )
             case Hop(url):
                 target = self.lane(origin_of(url))
@@ -180,7 +177,7 @@ class Lanes:
 
     def _ask_again(self, lane: Lane, errand: Errand, error: str, *, free: bool) -> None:
         if lane.closed is not None:  # the host has used up its patience
-            self._close(errand.lane, Done(lane.closed.reason, f"robots.txt: {error}"))
+            self._close(errand.lane, lane.closed)
             return
         if not free:
             wait = full_jitter(errand.tries, self._chance())
@@ -199,9 +196,11 @@ class Lanes:
 
     def _close(self, lane: Lane, done: Done) -> None:
         """All URLs of the host end so, unasked."""
-        lane.closed = lane.closed or done
         lane.asked_robots = False
         lane.errands.clear()
+        if lane.closed is not None:
+            return
+        lane.closed = done
         self._observe(HostClosed(lane.host.origin, done.reason, done.error or ""))
 
     # -- requests ----------------------------------------------------------------------------
@@ -242,9 +241,7 @@ class Lanes:
         why = answer.message if isinstance(answer, Failure) else f"HTTP {answer.status}"
         self._hold_back(lane, host.gate, why)
         if lane.closed is None and host.gave_up:
-            self._close(
-                lane, Done(Reason.GAVE_UP, f"the host refused {host.refusals} times in a row")
-            )
+            self._close(lane, Done(Reason.GAVE_UP, f"the host refused {host.refusals} times in a row"))
         elif (
             lane.closed is None
             and isinstance(answer, Failure)

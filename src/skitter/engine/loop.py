@@ -17,7 +17,7 @@ from skitter.errors import SkitterError
 from skitter.events import Finished, Observer, Progressed, Started
 from skitter.model import Change, Done, Entry, FinishReason, Opening, Reason, Request, Summary
 from skitter.ports import Clock, Fetcher, Frontier, Sink
-from skitter.rules.schedule import Busy, Drained, Errand, Lane, NotBefore, Ready
+from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
 from skitter.rules.scope import Bounds
 from skitter.rules.url import target_of
 
@@ -144,11 +144,7 @@ class Engine:
             self._end(FinishReason.LIMIT)
             return True
         full = len(self._tasks) >= self._config.limits.concurrency
-        return (
-            full
-            or not self._scope_drawn
-            or (limit is not None and fetched + self._visiting >= limit)
-        )
+        return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
         match self._lanes.schedule.next(now):
@@ -174,12 +170,7 @@ class Engine:
 
     def _quiet(self) -> bool:
         """Can nothing that is under way bring new work?"""
-        return (
-            not self._tasks
-            and not self._seeds_open
-            and self._committer.idle
-            and not self._lanes.leasing
-        )
+        return not self._tasks and not self._seeds_open and self._committer.idle and not self._lanes.leasing
 
     async def _sleep(self, until: float | None) -> None:
         """Wait for the time, or for anything to happen."""
@@ -245,9 +236,7 @@ class Engine:
             request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
             answered, started = lane.host.answered, self._clock.now()
             answer = await self._lanes.send(lane, request)
-            settlement, roots = await self._visitor.settle(
-                entry, answer, started, host_answered=answered
-            )
+            settlement, roots = await self._visitor.settle(entry, answer, started, host_answered=answered)
             if settlement.row is not None:
                 self._count(settlement.row.record.reason, settlement.row.record.size)
                 self._seed_fetched |= entry.seed and settlement.row.record.reason is Reason.FETCHED

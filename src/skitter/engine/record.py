@@ -96,6 +96,4 @@ def _extra(answer: Response | Failure, reading: Reading, fields: frozenset[str])
 
 
 def _rfc3339(time: float) -> str:
-    return (
-        datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

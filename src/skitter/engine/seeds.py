@@ -42,9 +42,7 @@ class SeedReader:
 
         Raises ConfigError at a seed that is no URL.
         """
-        urls = await asyncio.to_thread(
-            lambda: [read_seed(text) for text in islice(self._seeds, self._size)]
-        )
+        urls = await asyncio.to_thread(lambda: [read_seed(text) for text in islice(self._seeds, self._size)])
         self._size = _CHUNK
         if not urls:
             return None

@@ -49,9 +49,7 @@ async def pages_of(run: RunWith) -> AsyncIterator[Page]:
             await task
 
 
-def pages_of_sync(
-    run: RunWith, run_loop: Callable[[Coroutine[Any, Any, None]], None]
-) -> Iterator[Page]:
+def pages_of_sync(run: RunWith, run_loop: Callable[[Coroutine[Any, Any, None]], None]) -> Iterator[Page]:
     """The same from a thread with an event loop of its own."""
     pages: queue.Queue[Page | BaseException | None] = queue.Queue(_AHEAD)
     over = threading.Event()

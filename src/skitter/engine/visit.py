@@ -76,9 +76,7 @@ class Visitor:
         )
         tried = replace(entry, attempts=entry.attempts + 1)
         if isinstance(verdict, RetryAt):
-            self._observe(
-                Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error)
-            )
+            self._observe(Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error))
             spent = entry.spent + (not verdict.free)
             return Settlement(entry, retry=replace(tried, spent=spent, due=verdict.at)), []
         if isinstance(verdict, Redirect):

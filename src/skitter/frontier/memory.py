@@ -62,11 +62,7 @@ class MemoryFrontier:
         self._seed_fetched = False
 
     async def open(self) -> Opening:
-        due = {
-            origin: more
-            for origin, queue in self._queues.items()
-            if (more := queue.more()) is not None
-        }
+        due = {origin: more for origin, queue in self._queues.items() if (more := queue.more()) is not None}
         return Opening(
             due, {origin: self._states[origin] for origin in due if origin in self._states},
             dict(self._tally), self._pending, self._size, tuple(self._roots), self._seed_fetched,

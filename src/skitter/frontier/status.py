@@ -42,9 +42,7 @@ class JobStatus(msgspec.Struct, frozen=True):
 def read_status(database: Path) -> JobStatus:
     """Read the counts. Raises JobError if there is no job."""
     if not database.is_file():
-        raise JobError(
-            f"{database.parent} holds no job; name the folder that crawl made, HOST.crawl"
-        )
+        raise JobError(f"{database.parent} holds no job; name the folder that crawl made, HOST.crawl")
     try:
         db = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
         try:

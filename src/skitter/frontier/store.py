@@ -70,9 +70,7 @@ class Store:
         for pragma in PRAGMAS:
             self._db.execute(pragma)
         if not tables:
-            self._db.executescript(
-                f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;"
-            )
+            self._db.executescript(f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;")
 
     def _check_format(self) -> None:
         try:
@@ -82,9 +80,7 @@ class Store:
         if found is None:
             raise JobError(f"{self.path} is not a job of skitter's; choose another --job")
         if found != FORMAT:
-            raise JobError(
-                f"{self.path} is of format {found}, this skitter knows {FORMAT}; use a newer one"
-            )
+            raise JobError(f"{self.path} is of format {found}, this skitter knows {FORMAT}; use a newer one")
 
     @contextmanager
     def _storage(self) -> Iterator[None]:
@@ -92,16 +88,10 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             if "not a database" in str(error):
-                raise JobError(
-                    f"{self.path} is not a job of skitter's; choose another --job"
-                ) from None
-            raise StorageError(
-                f"{self.path}: {error}; free some space, then run the same command"
-            ) from error
+                raise JobError(f"{self.path} is not a job of skitter's; choose another --job") from None
+            raise StorageError(f"{self.path}: {error}; free some space, then run the same command") from error
         except OSError as error:
-            raise StorageError(
-                f"{self.path}: {error.strerror}; then run the same command again"
-            ) from error
+            raise StorageError(f"{self.path}: {error.strerror}; then run the same command again") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -139,9 +129,7 @@ class Store:
     def keep_output(self, path: str, length: int, *, filled: bool) -> None:
         """Note an output before its first byte is written, and when it has been filled."""
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (path, length, filled)
-            )
+            self._db.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (path, length, filled))
 
     def rows(self) -> Iterator[Row]:
         """All committed records in order of completion."""
@@ -159,10 +147,7 @@ class Store:
                 due[origin] = at
                 if (state := self._state(host)) is not None:
                     states[origin] = state
-            tally = {
-                Reason(reason): (n, size)
-                for reason, n, size in self._db.execute("SELECT * FROM tally")
-            }
+            tally = {Reason(reason): (n, size) for reason, n, size in self._db.execute("SELECT * FROM tally")}
             facts = self.facts()
             return Opening(
                 due=due,
@@ -225,9 +210,7 @@ class Store:
             for settlement in batch.settlements:
                 self._settle(settlement, work)
             self._keep_hosts(batch.hosts)
-            self._db.executemany(
-                "INSERT OR IGNORE INTO root VALUES (?)", ((root,) for root in batch.roots)
-            )
+            self._db.executemany("INSERT OR IGNORE INTO root VALUES (?)", ((root,) for root in batch.roots))
             self._db.executemany(
                 "UPDATE output SET length = ? WHERE path = ?",
                 ((length, path) for path, length in batch.offsets.items()),

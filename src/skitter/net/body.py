@@ -152,9 +152,7 @@ class BodyDecoder:
             raise TooManyCodings
         stages = [_stage(name) for name in reversed(names)]
         self._stages = [stage for stage in stages if stage is not None]
-        self.unknown = next(
-            (n for n, s in zip(reversed(names), stages, strict=True) if s is None), None
-        )
+        self.unknown = next((n for n, s in zip(reversed(names), stages, strict=True) if s is None), None)
 
     @property
     def transparent(self) -> bool:

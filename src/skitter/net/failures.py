@@ -17,7 +17,7 @@ __all__ = ["translate"]
 # may another try succeed, did no connection come about)
 _TABLE: tuple[tuple[type[BaseException], Reason, str, bool, bool], ...] = (
     (aiohttp.ClientConnectorDNSError, Reason.DNS_FAILED, "the name cannot be resolved", True, True),
-    (aiohttp.ClientConnectorCertificateError, Reason.TLS_FAILED, "the certificate is not trusted", False, True),
+    (aiohttp.ClientConnectorCertificateError, Reason.TLS_FAILED, "certificate not trusted", False, True),
     (aiohttp.ClientSSLError, Reason.TLS_FAILED, "TLS handshake failed", False, True),
     (aiohttp.ClientProxyConnectionError, Reason.PROXY_ERROR, "cannot connect to the proxy", True, True),
     (aiohttp.ClientHttpProxyError, Reason.PROXY_ERROR, "the proxy refused", True, True),
@@ -46,11 +46,10 @@ def translate(error: BaseException, *, was_sent: bool) -> Failure | None:
     The text names neither addresses nor paths (S5). ``was_sent`` says whether the request was on the
     wire already: a time-out before that is the host's fault.
     """
-    for kind, reason, text, transient, host_fault in _TABLE:
-        if isinstance(error, kind):
-            break
-    else:
+    row = next((row for row in _TABLE if isinstance(error, row[0])), None)
+    if row is None:
         return None
+    _, reason, text, transient, host_fault = row
     number = error.errno if isinstance(error, OSError) else None
     if reason is Reason.DNS_FAILED and number in _NO_SUCH_NAME:
         transient = False

@@ -106,9 +106,7 @@ class AiohttpFetcher:
             whole = False  # shorter than announced: what came is kept, and marked
         truncated = not whole or not (decoder.complete() or decoder.transparent or not buffer)
         note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
-        return Response(
-            request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note
-        )
+        return Response(request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note)
 
     def _open(self) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
@@ -175,9 +173,7 @@ def _too_large(request: Request, trip: _Trip, buffer: bytearray) -> Response | F
 
 def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> Headers:
     # Field values are octets; anything beyond ASCII is nearly always UTF-8 (RFC 9110, 5.5).
-    return Headers(
-        tuple([(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw])
-    )
+    return Headers(tuple([(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw]))
 
 
 def _credentials(http: Http) -> dict[str, str]:

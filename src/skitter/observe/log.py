@@ -45,9 +45,7 @@ class TextLog:
         line = _said(event)
         if line is not None:
             time = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-            self._console.print(
-                f"{time} {printable(line)}", markup=False, highlight=False, soft_wrap=True
-            )
+            self._console.print(f"{time} {printable(line)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _said(event: Event) -> str | None:

@@ -27,9 +27,7 @@ class LiveProgress:
     def __init__(self, console: Console, stats: Stats) -> None:
         self._stats = stats
         self._spinner = Spinner("dots", style="cyan")
-        self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
-        )
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> None:
         self._live.start(refresh=False)

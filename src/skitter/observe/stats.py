@@ -13,9 +13,7 @@ __all__ = ["FINE", "Stats"]
 # The rate shown is that of the last few seconds: what the crawl does now.
 _SPAN = 5.0
 # Endings that are no failure of anybody.
-FINE = frozenset(
-    {Reason.FETCHED, Reason.NOT_MODIFIED, Reason.REDIRECTED, Reason.ROBOTS_DENIED, Reason.TRAP}
-)
+FINE = frozenset({Reason.FETCHED, Reason.NOT_MODIFIED, Reason.REDIRECTED, Reason.ROBOTS_DENIED, Reason.TRAP})
 
 
 class Stats:

@@ -19,9 +19,7 @@ _HOW = {
 
 def printable(text: str) -> str:
     """One line without control characters, escape sequences or bidi overrides (F3, F4)."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def size(number: float) -> str:

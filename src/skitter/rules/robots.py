@@ -178,10 +178,7 @@ def _rule(allow: bool, pattern: str, line: int) -> Rule:
 
 def _weight(pattern: str) -> int:
     """Octets of the pattern with everything outside ASCII percent-encoded: "the most octets" (2.2.2)."""
-    return sum(
-        1 if char.isascii() else 3 * len(char.encode("utf-8", "surrogateescape"))
-        for char in pattern
-    )
+    return sum(1 if char.isascii() else 3 * len(char.encode("utf-8", "surrogateescape")) for char in pattern)
 
 
 def _octets(text: str) -> str:

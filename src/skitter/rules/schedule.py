@@ -36,8 +36,17 @@ class Lane:
     """A host and the work at hand for it."""
 
     __slots__ = (
-        "at", "asked_robots", "closed", "entries", "errands", "host", "leasing", "more",
-        "robots", "robots_until", "woken",
+        "asked_robots",
+        "at",
+        "closed",
+        "entries",
+        "errands",
+        "host",
+        "leasing",
+        "more",
+        "robots",
+        "robots_until",
+        "woken",
     )  # fmt: skip
 
     def __init__(self, host: Host) -> None:

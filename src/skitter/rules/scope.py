@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from skitter.config import Scope
+from skitter.errors import ConfigError
 from skitter.rules.domain import registrable_domain
 from skitter.rules.pattern import compile_pattern
 from skitter.rules.url import authority_of, hostname_of
@@ -20,10 +21,11 @@ class Bounds:
     """
 
     def __init__(self, settings: Scope) -> None:
+        """Raises ConfigError for a pattern that cannot be understood."""
         self._kind = settings.scope
         self._depth = settings.depth
-        self._include = [compile_pattern(text) for text in settings.include]
-        self._exclude = [(text, compile_pattern(text)) for text in settings.exclude]
+        self._include = [_pattern("include", text) for text in settings.include]
+        self._exclude = [(text, _pattern("exclude", text)) for text in settings.exclude]
         self._roots: set[str] = set()
         self._refused_by_scope = f"outside scope {self._kind!r}"
 
@@ -87,6 +89,13 @@ class Bounds:
         if self._include and not any(includes(url) for includes in self._include):
             return "matches no include pattern"
         return None
+
+
+def _pattern(option: str, text: str) -> Callable[[str], bool]:
+    try:
+        return compile_pattern(text)
+    except ValueError as error:
+        raise ConfigError(f"--{option}: {error}") from None
 
 
 def _folder_of(url: str) -> str:

@@ -45,9 +45,7 @@ def judge(
     return _final(answer)
 
 
-def _transient(
-    answer: Response, entry: Entry, retries: int, now: float, chance: float
-) -> RetryAt | Done:
+def _transient(answer: Response, entry: Entry, retries: int, now: float, chance: float) -> RetryAt | Done:
     error = f"HTTP {answer.status}"
     if answer.status in REFUSALS:
         asked = retry_after(answer.headers.get("retry-after"), now)

@@ -23,6 +23,4 @@ def sink_for(path: str, name: str | None = None) -> Sink:
         if path.endswith(ending):
             return kind(path, name)
     known = ", ".join(_BY_ENDING)
-    raise ConfigError(
-        f"-o {path!r}: the ending says the format; known are {known} (and - for stdout)"
-    )
+    raise ConfigError(f"-o {path!r}: the ending says the format; known are {known} (and - for stdout)")
