@@ -32,6 +32,7 @@ class SeedReader:
     """Hands out seeds as entries. The source may block, be long, or never end."""
 
     def __init__(self, seeds: Iterable[str], bounds: Bounds) -> None:
+        self._in_memory = isinstance(seeds, list | tuple)  # reading cannot block
         self._seeds = iter(seeds)
         self._bounds = bounds
         self._size = _FIRST
@@ -42,7 +43,7 @@ class SeedReader:
 
         Raises ConfigError at a seed that is no URL.
         """
-        urls = await asyncio.to_thread(lambda: [read_seed(text) for text in islice(self._seeds, self._size)])
+        urls = self._read() if self._in_memory else await asyncio.to_thread(self._read)
         self._size = _CHUNK
         if not urls:
             return None
@@ -52,3 +53,6 @@ class SeedReader:
             for url in urls
             if self._bounds.refuses_seed(url) is None
         ]
+
+    def _read(self) -> list[str]:
+        return [read_seed(text) for text in islice(self._seeds, self._size)]
