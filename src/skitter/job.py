@@ -59,8 +59,8 @@ def open_job(folder: str, config: Config, command: str) -> Job:
     """
     path = Path(folder)
     outputs = config.output.output or (str(path / _PAGES),)
-    _check_outputs(outputs, path)
     _check_folder(path)
+    _check_outputs(outputs, path)
     with _blame(folder):
         path.mkdir(mode=0o700, exist_ok=True)
     lock = JobLock(path / LOCK)

@@ -24,16 +24,18 @@ def run(found: argparse.Namespace) -> int:
     demo.build(site)
     try:
         site.start()
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen on {found.host} port {found.port}: {(error.strerror or str(error)).lower()}"
-        ) from None
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot listen on {found.host} port {found.port}: {_why(error)}") from None
     try:
         if not found.quiet:
             say(f"serving the demo site on {site.origin}/ (endpoints: /delay/1 /status/404 /links/10 ...)")
         return _run_beside(words) if words else _wait()
     finally:
         site.stop()
+
+
+def _why(error: OSError | OverflowError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _words(command: str | None) -> list[str]:

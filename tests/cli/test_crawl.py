@@ -1,0 +1,300 @@
+"""`skitter crawl` and `skitter fetch` against real sites."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Skitter, records
+
+from skitter.testing import Site, demo
+
+
+def facts(path: Path) -> set[tuple[Any, ...]]:
+    """What has to be the same however a crawl was interrupted."""
+    keys = ("url", "reason", "status", "depth", "title", "links", "sha256", "location")
+    return {tuple(record[key] for key in keys) for record in records(path)}
+
+
+def test_the_demo_site_is_crawled_whole(skitter: Skitter, demo_site: Site, tmp_path: Path) -> None:
+    result = skitter("crawl", demo_site.url("/"))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    folder = tmp_path / f"127.0.0.1-{demo_site.port}.crawl"
+    found = records(folder / "pages.jsonl")
+    expected = demo.build(Site())
+    assert Counter(record["reason"] for record in found) == {
+        "fetched": len(expected.pages),
+        "robots_denied": len(expected.disallowed),
+        "redirected": len(expected.redirects),
+        "http_error": len(expected.dead),
+    }
+    assert not [target for target in demo_site.targets() if target.startswith("/private")]
+    assert max(Counter(demo_site.targets(include_robots=True)).values()) == 1
+    summary = result.stderr.splitlines()[-1]
+    assert summary.startswith(f"done: {len(expected.pages)} fetched, ")
+    assert "pages.jsonl" in summary
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_an_interrupted_crawl_goes_on_and_ends_the_same(
+    skitter: Skitter, demo_site: Site, tmp_path: Path
+) -> None:
+    assert skitter("crawl", demo_site.url("/"), "--job", "whole.crawl").returncode == 0
+    codes, counts = [], []
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "skitter", "crawl", demo_site.url("/"), "--job", "half.crawl"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        before = len(demo_site.requests)
+        if stop is not None:
+            while len(demo_site.requests) < before + 60:
+                time.sleep(0.002)
+            process.send_signal(stop)
+        process.communicate(timeout=60)
+        codes.append(process.returncode)
+        counts.append(len(demo_site.requests) - before)
+    assert codes == [130, 143, -9, 0]
+    assert max(counts) < 200, "each part did only a part"
+    assert facts(tmp_path / "half.crawl/pages.jsonl") == facts(tmp_path / "whole.crawl/pages.jsonl")
+
+
+def test_the_second_ctrl_c_stops_at_once(site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/slow"])
+    site.hang("/slow")
+    command = [sys.executable, "-m", "skitter", "crawl", site.url("/"), "--job", "j.crawl"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while site.count("/slow") == 0:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None, "the first lets requests in flight end"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "stopped with 1 pending: 1 fetched" in errors.splitlines()[-1]
+
+
+def test_a_finished_job_says_so_and_contacts_nobody(skitter: Skitter, site: Site) -> None:
+    site.page("/", links=["/1"])
+    assert skitter("crawl", site.url("/"), "--job", "j.crawl").returncode == 0
+    before = len(site.requests)
+    again = skitter("crawl", site.url("/"), "--job", "j.crawl")
+    assert again.returncode == 0
+    assert len(again.stderr.splitlines()) == 1
+    assert "finished" in again.stderr
+    assert "--fresh" in again.stderr
+    assert len(site.requests) == before
+    fresh = skitter("crawl", site.url("/"), "--job", "j.crawl", "--fresh")
+    assert fresh.returncode == 0
+    assert len(site.requests) > before
+
+
+def test_new_seeds_are_added_to_a_finished_job(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/")
+    site.page("/island")
+    skitter("crawl", site.url("/"), "--job", "j.crawl")
+    skitter("crawl", site.url("/"), site.url("/island"), "--job", "j.crawl")
+    assert [record["url"] for record in records(tmp_path / "j.crawl/pages.jsonl")] == [
+        site.url("/"),
+        site.url("/island"),
+    ]
+    assert site.count("/") == 1
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_limit_is_exact(skitter: Skitter, demo_site: Site, tmp_path: Path, limit: int) -> None:
+    command = ("crawl", demo_site.url("/"), "--job", "j.crawl", "-c", "32", "--per-host", "32", "--limit")
+    result = skitter(*command, str(limit))
+    assert result.returncode == 0
+    reasons = Counter(record["reason"] for record in records(tmp_path / "j.crawl/pages.jsonl"))
+    assert reasons["fetched"] == limit
+    assert skitter(*command, str(limit)).returncode == 0
+    skitter(*command, str(limit + 20))
+    reasons = Counter(record["reason"] for record in records(tmp_path / "j.crawl/pages.jsonl"))
+    assert reasons["fetched"] == limit + 20
+
+
+def test_twenty_hosts_are_each_left_their_delay(skitter: Skitter, tmp_path: Path) -> None:
+    """The gap is that of the servers' own logs; the whole takes as long as the busiest host needs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    sites = [Site(f"127.0.0.{n}", port) for n in range(1, 21)]
+    for n, site in enumerate(sites):
+        site.page("/", links=[f"/{i}" for i in range(5 + n % 2)])
+        for i in range(6):
+            site.page(f"/{i}")
+        site.start()
+    try:
+        result = skitter("crawl", *(site.url("/") for site in sites), "--delay", "250ms", "--job", "j")
+        assert result.returncode == 0, result.stderr
+        assert min(gap for site in sites for gap in site.gaps()) >= 0.245
+        assert sum(len(site.requests) for site in sites) == 20 * 7 + 10
+        first = min(site.requests[0].time for site in sites)
+        last = max(site.requests[-1].time for site in sites)
+        assert last - first < 10 * 7 * 0.25, "hosts wait side by side, not one after the other"
+    finally:
+        for site in sites:
+            site.stop()
+
+
+def test_a_thousand_slow_urls_are_fetched_side_by_side(
+    skitter: Skitter, demo_site: Site, tmp_path: Path
+) -> None:
+    urls = [demo_site.url(f"/delay/1?i={n}") for n in range(1000)]
+    (tmp_path / "urls.txt").write_text("# a comment\n\n" + "\n".join(urls))
+    start = time.monotonic()
+    result = skitter("fetch", "-i", "urls.txt", "-c", "1000", "--per-host", "1000", "-o", "out.jsonl")
+    took = time.monotonic() - start
+    assert result.returncode == 0, result.stderr
+    assert {record["url"] for record in records(tmp_path / "out.jsonl")} == set(urls)
+    assert {record["status"] for record in records(tmp_path / "out.jsonl")} == {200}
+    assert demo_site.max_in_flight > 900
+    assert took < 25, "ten times the bound of the acceptance"
+
+
+def test_fetch_follows_redirects_but_no_links_and_makes_no_folder(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/a", links=["/b"])
+    with Site() as other:
+        other.page("/", title="moved here")
+        site.redirect("/old", other.url("/"))
+        result = skitter("fetch", site.url("/a"), site.url("/old"), site.url("/a"))
+    assert result.returncode == 0
+    found = {record["url"]: record for record in map(json.loads, result.stdout.splitlines())}
+    assert set(found) == {site.url("/a"), site.url("/old"), other.url("/")}
+    assert found[other.url("/")]["redirected_from"] == [site.url("/old")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_tell_what_the_page_and_the_answer_say(skitter: Skitter, site: Site) -> None:
+    site.page(
+        "/",
+        '<link rel="canonical" href="/c"><meta name="description" content="of it"><p>x</p>',
+        title="A  title",
+        headers={"X-Robots-Tag": "noindex"},
+    )
+    (line,) = skitter("fetch", site.url("/"), "--field", "text", "--field", "headers").stdout.splitlines()
+    record = json.loads(line)
+    assert (record["title"], record["noindex"], record["nofollow"]) == ("A title", True, False)
+    assert record["content_type"] == "text/html"
+    assert record["size"] > 0
+    assert record["attempts"] == 1
+    assert "x" in record["text"]
+    assert ["X-Robots-Tag", "noindex"] in record["headers"]
+
+
+def test_an_output_added_later_is_filled_from_the_jobs_records(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/", links=["/1", "/2"])
+    skitter("crawl", site.url("/"), "--job", "j.crawl", "--limit", "1")
+    skitter("crawl", site.url("/"), "--job", "j.crawl", "-o", "a.jsonl", "-o", "j.crawl/b.jsonl")
+    a, b = records(tmp_path / "a.jsonl"), records(tmp_path / "j.crawl/b.jsonl")
+    assert a == b
+    assert len(a) == 3
+    assert len(records(tmp_path / "j.crawl/pages.jsonl")) == 1
+    skitter("crawl", site.url("/"), "--job", "j.crawl")
+    assert len(records(tmp_path / "j.crawl/pages.jsonl")) == 3, "left out for a while, then made again"
+
+
+def test_credentials_go_to_the_seeds_origin_only(skitter: Skitter, site: Site) -> None:
+    with Site() as other:
+        other.page("/")
+        site.page("/", links=[other.url("/")])
+        skitter(
+            "crawl", site.url("/"), "--scope", "any", "--job", "j", "-H", "X-Key: secret",
+            "-b", "sid=secret", "--auth", "me:secret",
+        )  # fmt: skip
+        sent = [header for seen in site.requests for header in seen.headers]
+        assert ("X-Key", "secret") in sent
+        assert ("Cookie", "sid=secret") in sent
+        assert len(other.requests) == 2
+        strangers = [value for seen in other.requests for _, value in seen.headers]
+        assert not [value for value in strangers if "secret" in value or "Basic" in value]
+
+
+def test_a_closed_stdout_is_a_quiet_end(demo_site: Site, tmp_path: Path) -> None:
+    crawl = f"{sys.executable} -m skitter crawl {demo_site.url('/')} --job j -o -"
+    command = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    line, code = result.stdout.splitlines()
+    assert json.loads(line)["url"] == demo_site.url("/")
+    assert code == "141"
+    assert "Traceback" not in result.stderr
+
+
+def test_exit_codes_of_crawls_that_end_badly(skitter: Skitter, site: Site) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        assert skitter("fetch", dead, "--retries", "0").returncode == 3
+    assert skitter("fetch", site.url("/gone")).returncode == 3
+    site.page("/", links=["/gone", "/gone2"])
+    assert skitter("crawl", site.url("/"), "--job", "a", "--fail-on", "50").returncode == 4
+    assert skitter("crawl", site.url("/"), "--job", "b", "--fail-on", "70").returncode == 0
+    site.errors("/later", 503, headers={"Retry-After": "7200"})
+    waiting = skitter("fetch", site.url("/"), site.url("/later"))
+    assert waiting.returncode == 6
+    assert "come back at" in waiting.stderr
+
+
+def test_a_full_disk_ends_with_7_and_the_job_goes_on(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/1"])
+    (tmp_path / "out.jsonl").symlink_to("/dev/full")
+    full = skitter("crawl", site.url("/"), "--job", "j.crawl", "-o", "out.jsonl")
+    assert full.returncode == 7
+    assert len(full.stderr.splitlines()) == 1
+    assert "space" in full.stderr
+    again = skitter("crawl", site.url("/"), "--job", "j.crawl", "-o", "good.jsonl")
+    assert again.returncode == 0
+    assert len(records(tmp_path / "good.jsonl")) == 2
+
+
+def test_two_processes_do_not_share_a_job(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/slow"])
+    site.hang("/slow")
+    command = [sys.executable, "-m", "skitter", "crawl", site.url("/"), "--job", "j.crawl", "-q"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    try:
+        while site.count("/slow") == 0:
+            time.sleep(0.01)
+        second = skitter("crawl", site.url("/"), "--job", "j.crawl")
+        assert second.returncode == 2
+        assert f"process {process.pid}" in second.stderr
+        status = skitter("status", "j.crawl")
+        assert f"running, process {process.pid}" in status.stdout
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert "not running" in skitter("status", "j.crawl").stdout
+
+
+def test_politeness_outlives_a_kill(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    """A host that was contacted just before the kill waits one full delay after it (I8)."""
+    site.page("/", links=[f"/{n}" for n in range(4)])
+    for n in range(4):
+        site.page(f"/{n}")
+    command = [sys.executable, "-m", "skitter", "crawl", site.url("/"), "--job", "j", "--delay", "1s", "-q"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    while len(site.requests) < 3:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert skitter(*command[3:]).returncode == 0
+    assert min(site.gaps()) >= 0.99
+    assert len(records(tmp_path / "j/pages.jsonl")) == 5

@@ -1,0 +1,225 @@
+"""One suite for every frontier: what the engine relies on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from skitter.frontier import MemoryFrontier, SqliteFrontier, Store
+from skitter.model import (
+    Batch,
+    Entry,
+    HostState,
+    Reason,
+    Record,
+    RobotsCopy,
+    Row,
+    Settlement,
+)
+from skitter.ports import Frontier
+from skitter.rules.url import key_of, origin_of
+
+Make = Callable[[], Frontier]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    if request.param == "memory":
+        return MemoryFrontier
+    return lambda: SqliteFrontier(Store(tmp_path / "job.db"))
+
+
+def entry(url: str, **facts: Any) -> Entry:
+    return Entry(url, key_of(url), origin_of(url), **facts)
+
+
+def done(at: Entry, *found: Entry, reason: Reason = Reason.FETCHED, size: int = 10) -> Settlement:
+    record = Record(url=at.url, reason=reason, depth=at.depth, size=size, fetched_at="2026-01-01T00:00:00Z")
+    return Settlement(at, Row(record), found=found)
+
+
+def run(make: Make, use: Callable[[Frontier], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        frontier = make()
+        await frontier.open()
+        try:
+            await use(frontier)
+        finally:
+            await frontier.close()
+
+    asyncio.run(main())
+
+
+async def take(frontier: Frontier, origin: str, number: int = 10, now: float = 100.0) -> list[str]:
+    (lease,) = await frontier.lease({origin: number}, now)
+    return [item.url for item in lease.entries]
+
+
+A = "http://a.test"
+
+
+def test_a_url_is_admitted_once(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        change = await frontier.admit([entry(f"{A}/1"), entry(f"{A}/1"), entry(f"{A}/2")])
+        assert (change.admitted, change.pending, dict(change.due)) == (2, 2, {A: 0.0})
+        change = await frontier.admit([entry(f"{A}/2"), entry(f"{A}/3")])
+        assert (change.admitted, change.pending) == (1, 3)
+        change = await frontier.admit([entry(f"{A}/2")])
+        assert dict(change.due) == {}
+
+    run(make, use)
+
+
+def test_a_leased_url_is_lent_to_nobody_else_until_it_is_settled(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/{n}") for n in range(5)])
+        (first,) = await frontier.lease({A: 2}, 100.0)
+        (second,) = await frontier.lease({A: 2}, 100.0)
+        (third,) = await frontier.lease({A: 2}, 100.0)
+        urls = [item.url for lease in (first, second, third) for item in lease.entries]
+        assert urls == [f"{A}/{n}" for n in range(5)]
+        assert [first.more, second.more, third.more] == [0.0, 0.0, None]
+        assert await take(frontier, A) == []
+
+    run(make, use)
+
+
+def test_shallow_before_deep_and_old_before_new(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        depths = [2, 1, 0, 1, 2]
+        await frontier.admit([entry(f"{A}/{n}", depth=depth) for n, depth in enumerate(depths)])
+        assert await take(frontier, A) == [f"{A}/{n}" for n in (2, 1, 3, 0, 4)]
+
+    run(make, use)
+
+
+def test_settled_urls_are_gone_and_their_links_are_there(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/")])
+        (lease,) = await frontier.lease({A: 5}, 100.0)
+        found = (entry(f"{A}/1", depth=1, referrer=f"{A}/"), entry("http://b.test/", depth=1), entry(f"{A}/"))
+        change = await frontier.settle(Batch((done(lease.entries[0], *found),)))
+        assert (change.admitted, change.pending) == (2, 2)
+        assert dict(change.due) == {A: 0.0, "http://b.test": 0.0}
+        (lease,) = await frontier.lease({A: 5}, 100.0)
+        assert [(item.url, item.depth, item.referrer) for item in lease.entries] == [(f"{A}/1", 1, f"{A}/")]
+        opening = await frontier.open()
+        assert opening.tally == {Reason.FETCHED: 1}
+        assert (opening.pending, opening.size) == (2, 10)
+
+    run(make, use)
+
+
+def test_a_retry_comes_back_when_it_is_due_and_before_fresh_urls(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/1", hops=(f"{A}/0",), seed=True)])
+        (lease,) = await frontier.lease({A: 5}, 100.0)
+        again = replace(lease.entries[0], attempts=1, spent=1, due=150.0)
+        change = await frontier.settle(Batch((Settlement(lease.entries[0], retry=again),)))
+        assert dict(change.due) == {A: 150.0}
+        assert change.pending == 1
+        (early,) = await frontier.lease({A: 5}, 149.0)
+        assert (early.entries, early.more) == ((), 150.0)
+        await frontier.admit([entry(f"{A}/2")])
+        (late,) = await frontier.lease({A: 5}, 151.0)
+        assert [item.url for item in late.entries] == [f"{A}/1", f"{A}/2"]
+        first = late.entries[0]
+        assert (first.attempts, first.spent, first.hops, first.seed) == (1, 1, (f"{A}/0",), True)
+        change = await frontier.settle(Batch((done(first),)))
+        assert change.pending == 1
+
+    run(make, use)
+
+
+def test_seeds_that_were_fetched_are_remembered(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/1", seed=True), entry(f"{A}/2")], [A])
+        (lease,) = await frontier.lease({A: 5}, 100.0)
+        seed, other = lease.entries
+        await frontier.settle(Batch((done(other), done(seed, reason=Reason.HTTP_ERROR))))
+        opening = await frontier.open()
+        assert not opening.seed_fetched
+        assert opening.roots == (A,)
+        await frontier.admit([entry(f"{A}/3", seed=True)])
+        (lease,) = await frontier.lease({A: 5}, 100.0)
+        await frontier.settle(Batch((done(lease.entries[0]),), roots=("b.test",)))
+        opening = await frontier.open()
+        assert opening.seed_fetched
+        assert set(opening.roots) == {A, "b.test"}
+
+    run(make, use)
+
+
+def test_opening_tells_hosts_with_work_and_what_is_known_of_them(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry("http://b.test/"), entry(f"{A}/"), entry("http://c.test/")])
+        leases = await frontier.lease({A: 5, "http://c.test": 5}, 100.0)
+        copy = RobotsCopy(200, b"User-agent: *", 99.0)
+        states = (
+            HostState("http://b.test", next_at=7.0, gate=8.0, window=3.0, robots=copy),
+            HostState(A, next_at=1.0),
+        )
+        await frontier.settle(Batch(tuple(done(lease.entries[0]) for lease in leases), states))
+        await frontier.settle(Batch(hosts=(HostState("http://b.test", next_at=9.0, window=2.0),)))
+        opening = await frontier.open()
+        assert dict(opening.due) == {"http://b.test": 0.0}
+        assert opening.states["http://b.test"] == HostState(
+            "http://b.test", next_at=9.0, window=2.0, robots=copy
+        )
+
+    run(make, use)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("alsr"), st.integers(0, 30)), max_size=60))
+def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, int]]) -> None:
+    """Model test: both frontiers, the same random admits, leases, settlements and retries."""
+
+    async def play(frontier: Frontier) -> list[tuple[str, ...]]:
+        await frontier.open()
+        log: list[tuple[str, ...]] = []
+        held: dict[str, Entry] = {}
+        now = 0.0
+        for step, number in steps:
+            now += 1
+            url = f"http://h{number % 3}.test/{number}"
+            match step:
+                case "a":
+                    change = await frontier.admit([entry(url, depth=number % 4)])
+                    log.append(("admit", str(change.admitted), str(change.pending)))
+                case "l":
+                    (lease,) = await frontier.lease({origin_of(url): number % 5 + 1}, now)
+                    assert not {item.url for item in lease.entries} & set(held), "lent twice"
+                    held |= {item.url: item for item in lease.entries}
+                    log.append(("lease", *(item.url for item in lease.entries), str(lease.more)))
+                case "s" if held:
+                    item = held.pop(sorted(held)[number % len(held)])
+                    change = await frontier.settle(Batch((done(item, entry(url)),)))
+                    log.append(("settle", item.url, str(change.pending)))
+                case "r" if held:
+                    item = held.pop(sorted(held)[number % len(held)])
+                    retry = replace(item, attempts=item.attempts + 1, due=now + number)
+                    change = await frontier.settle(Batch((Settlement(item, retry=retry),)))
+                    log.append(("retry", item.url, str(sorted(change.due.items()))))
+        opening = await frontier.open()
+        log.append((str(sorted(opening.tally.items())), str(opening.pending), str(sorted(opening.due))))
+        await frontier.close()
+        return log
+
+    async def both(path: Path) -> None:
+        one = await play(MemoryFrontier())
+        other = await play(SqliteFrontier(Store(path)))
+        assert one[:-1] == other[:-1]
+        assert one[-1][:2] == other[-1][:2]
+
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(both(Path(folder) / "job.db"))

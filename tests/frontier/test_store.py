@@ -1,0 +1,134 @@
+"""What only the durable frontier promises: nothing is lost, and the file is ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skitter.errors import JobError, StorageError
+from skitter.frontier import Store
+from skitter.model import Batch, Entry, HostState, Reason, Record, RobotsCopy, Row, Settlement
+from skitter.rules.url import key_of, origin_of
+
+A = "http://a.test"
+
+
+def entry(url: str, **facts: Any) -> Entry:
+    return Entry(url, key_of(url), origin_of(url), **facts)
+
+
+def done(at: Entry, links: bytes = b"") -> Settlement:
+    record = Record(url=at.url, reason=Reason.FETCHED, depth=0, size=5, fetched_at="2026-01-01T00:00:00Z")
+    return Settlement(at, Row(record), links=links)
+
+
+def test_a_lease_that_was_never_settled_is_there_again_at_the_next_start(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.admit([entry(f"{A}/{n}") for n in range(3)], ["a.test"])
+    (lease,) = store.lease({A: 2}, 100.0)
+    store.settle(Batch((done(lease.entries[0]),), offsets={}))
+    # No close: this is what a killed process leaves behind.
+    again = Store(tmp_path / "job.db")
+    opening = again.opening()
+    assert opening.pending == 2
+    assert dict(opening.due) == {A: 0.0}
+    (lease,) = again.lease({A: 9}, 100.0)
+    assert [item.url for item in lease.entries] == [f"{A}/1", f"{A}/2"]
+    assert again.admit([entry(f"{A}/0")], []).admitted == 0
+
+
+def test_what_a_former_run_knew_of_a_host_comes_with_its_first_mention(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    copy = RobotsCopy(200, b"x", 1.0)
+    store.admit([entry(f"{A}/")], [])
+    (lease,) = store.lease({A: 1}, 1.0)
+    store.settle(Batch((done(lease.entries[0]),), (HostState(A, gate=500.0, robots=copy),)))
+    again = Store(tmp_path / "job.db")
+    again.opening()
+    change = again.admit([entry(f"{A}/new")], [])
+    assert change.states[A] == HostState(A, gate=500.0, robots=copy)
+    assert again.admit([entry(f"{A}/newer")], []).states == {}
+
+
+def test_the_links_of_a_page_are_one_blob_of_keys(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.admit([entry(f"{A}/")], [])
+    (lease,) = store.lease({A: 1}, 1.0)
+    keys = [key_of(f"{A}/x"), key_of(f"{A}/y")]
+    store.settle(Batch((done(lease.entries[0], b"".join(key.to_bytes(8, signed=True) for key in keys)),)))
+    db = sqlite3.connect(tmp_path / "job.db")
+    (blob,) = db.execute("SELECT links FROM record").fetchone()
+    db.close()
+    assert [int.from_bytes(blob[i : i + 8], signed=True) for i in (0, 8)] == keys
+
+
+def test_records_come_back_in_order_of_completion(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.admit([entry(f"{A}/{n}") for n in range(3)], [])
+    (lease,) = store.lease({A: 3}, 1.0)
+    for item in reversed(lease.entries):
+        store.settle(Batch((done(item),)))
+    assert [row.record.url for row in store.rows()] == [f"{A}/2", f"{A}/1", f"{A}/0"]
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.admit([entry(f"{A}/")], [])
+    (lease,) = store.lease({A: 1}, 1.0)
+    item = lease.entries[0]
+    db = sqlite3.connect(tmp_path / "job.db")
+    db.execute("CREATE TRIGGER full BEFORE INSERT ON record BEGIN SELECT RAISE(ABORT, 'full'); END")
+    db.commit()
+    with pytest.raises(StorageError, match="full"):
+        store.settle(Batch((done(item),), roots=("r",)))
+    db.execute("DROP TRIGGER full")
+    db.commit()
+    db.close()
+    opening = Store(tmp_path / "job.db").opening()
+    assert (opening.pending, opening.roots, opening.tally) == (1, (), {})
+
+
+def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, and long enough to be taken for one" * 20)
+    with pytest.raises(JobError, match="not a job"):
+        Store(text)
+    assert text.read_text().startswith("this is no")
+    other = tmp_path / "other.db"
+    db = sqlite3.connect(other)
+    db.execute("CREATE TABLE mine (x)")
+    db.commit()
+    db.close()
+    with pytest.raises(JobError, match="not a job"):
+        Store(other)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.remember({"format": "99"})
+    store.close()
+    with pytest.raises(JobError, match="format 99"):
+        Store(tmp_path / "job.db")
+
+
+def test_nobody_else_can_read_the_job(tmp_path: Path) -> None:
+    store = Store(tmp_path / "job.db")
+    store.admit([entry(f"{A}/")], [])
+    for file in tmp_path.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file
+    store.close()
+
+
+def test_the_connection_is_set_up_as_designed(tmp_path: Path) -> None:
+    """WAL survives SIGKILL; a memory map would turn an I/O error into a crash."""
+    store = Store(tmp_path / "job.db")
+    pragmas = {
+        name: store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 1}
+    mapped = store._db.execute("PRAGMA mmap_size").fetchone()
+    assert mapped is None or mapped[0] == 0
+    store.close()
