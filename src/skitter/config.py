@@ -184,6 +184,15 @@ class Scope:
     include: tuple[str, ...] = _option((), "follow only URLs that match: glob, or re:EXPRESSION", _text, "P")
     exclude: tuple[str, ...] = _option((), "never visit URLs that match: glob, or re:EXPRESSION", _text, "P")
 
+    @property
+    def by_level(self) -> bool:
+        """Must a host's URLs be visited level by level, so that ``depth`` cuts at the true distance?
+
+        Otherwise a page that is first found by a detour (because a shorter way had to be tried
+        again) would be taken for deeper than it is, and what lies behind it would be missing.
+        """
+        return bool(self.depth)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -42,7 +42,9 @@ class Run:
         self.folder = folder
         self._job = open_job(folder, config, command) if folder else None
         self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output)
-        self._frontier: Frontier = SqliteFrontier(self._job.store) if self._job else MemoryFrontier()
+        self._frontier: Frontier = (
+            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
+        )
         self._fetcher = fetcher
         self.outputs = self._job.outputs if self._job else config.output.output
         self.engine = Engine(

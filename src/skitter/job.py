@@ -185,7 +185,7 @@ def _open_store(path: Path, config: Config, command: str, outputs: Sequence[str]
         for output in outputs:
             if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
                 raise JobError(f"-o {output}: exists and is of no job here; move it away or use --fresh")
-    store = Store(database)
+    store = Store(database, by_level=config.scope.by_level)
     try:
         settings = _settings(config.scope, config.output.field, command)
         facts = store.facts()

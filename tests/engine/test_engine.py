@@ -34,7 +34,7 @@ class World:
             engine = Engine(
                 self.config,
                 fetcher=self.web,
-                frontier=MemoryFrontier(),
+                frontier=MemoryFrontier(by_level=self.config.scope.by_level),
                 clock=self.clock,
                 observe=self.events.append,
                 deliver=self._keep,
@@ -338,6 +338,22 @@ def test_depth_and_page_scope() -> None:
             world.web.page(f"{A}/{n}", links=[f"/{n + 1}"])
         world.crawl(f"{A}/0")
         assert len(world.records) == count, options
+
+
+def test_depth_is_the_true_distance_even_when_a_shorter_way_has_to_be_tried_again() -> None:
+    """/ -> /late -> /x -> /end is short but fails at first; / -> /a -> /b -> /x is long and quick."""
+    world = World(depth=3)
+    world.web.page(f"{A}/", links=["/late", "/a"])
+    world.web.page(f"{A}/a", links=["/b"])
+    world.web.page(f"{A}/b", links=["/x"])
+    world.web.page(f"{A}/x", links=["/end"])
+    world.web.page(f"{A}/end")
+    late = Response(f"{A}/late", 200, Headers((("Content-Type", "text/html"),)), b'<a href="/x">')
+    world.web.answers(f"{A}/late", [500, 500, late])
+    world.crawl(f"{A}/")
+    assert {url.removeprefix(A): record.depth for url, record in world.records.items()} == {
+        "/": 0, "/late": 1, "/a": 1, "/b": 2, "/x": 2, "/end": 3,
+    }  # fmt: skip
 
 
 def test_stop_finishes_what_is_in_flight_and_starts_nothing() -> None:

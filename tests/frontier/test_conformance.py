@@ -177,6 +177,32 @@ def test_opening_tells_hosts_with_work_and_what_is_known_of_them(make: Make) -> 
     run(make, use)
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(kind: str, tmp_path: Path) -> None:
+    def make() -> Frontier:
+        if kind == "memory":
+            return MemoryFrontier(by_level=True)
+        return SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
+
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/{n}", depth=depth) for n, depth in enumerate([0, 0, 1, 1])])
+        (lease,) = await frontier.lease({A: 10}, 100.0)
+        first, second = lease.entries
+        assert lease.more is None
+        change = await frontier.settle(Batch((done(first),)))
+        assert dict(change.due) == {A: 0.0}
+        again = replace(second, due=150.0)
+        await frontier.settle(Batch((Settlement(second, retry=again),)))
+        assert await take(frontier, A, now=149.0) == []
+        (lease,) = await frontier.lease({A: 10}, 151.0)
+        assert [item.url for item in lease.entries] == [f"{A}/1"]
+        change = await frontier.settle(Batch((done(lease.entries[0]),)))
+        assert dict(change.due) == {A: 0.0}
+        assert await take(frontier, A, now=152.0) == [f"{A}/2", f"{A}/3"]
+
+    run(make, use)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("alsr"), st.integers(0, 30)), max_size=60))
 def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, int]]) -> None:

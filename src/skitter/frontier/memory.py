@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
@@ -22,9 +23,10 @@ _PENDING_AHEAD = 100_000
 class _Queue:
     """The pending URLs of one host: fresh ones by depth and age, retries by time."""
 
-    __slots__ = ("fresh", "retries")
+    __slots__ = ("fresh", "open_depths", "retries")
 
     def __init__(self) -> None:
+        self.open_depths: Counter[int] = Counter()  # of URLs that have not ended, lent or not
         self.fresh: list[tuple[int, int, Entry]] = []
         self.retries: list[tuple[float, int, Entry]] = []
 
@@ -34,14 +36,25 @@ class _Queue:
         else:
             heapq.heappush(self.fresh, (entry.depth, entry.seq, entry))
 
-    def pop(self, now: float) -> Entry | None:
+    def pop(self, now: float, deepest: float) -> Entry | None:
         """Retries that are due first: they are older than anything fresh."""
-        if self.retries and self.retries[0][0] <= now:
+        if self.retries and self.retries[0][0] <= now and self.retries[0][2].depth <= deepest:
             return heapq.heappop(self.retries)[2]
-        return heapq.heappop(self.fresh)[2] if self.fresh else None
+        if self.fresh and self.fresh[0][0] <= deepest:
+            return heapq.heappop(self.fresh)[2]
+        return None
 
-    def more(self) -> float | None:
-        if self.fresh:
+    def level(self) -> int:
+        """The least depth of any URL that has not ended."""
+        return min(self.open_depths)
+
+    def ended(self, depth: int) -> None:
+        self.open_depths[depth] -= 1
+        if not self.open_depths[depth]:
+            del self.open_depths[depth]
+
+    def more(self, deepest: float) -> float | None:
+        if self.fresh and self.fresh[0][0] <= deepest:
             return 0.0
         return self.retries[0][0] if self.retries else None
 
@@ -49,7 +62,9 @@ class _Queue:
 class MemoryFrontier:
     """Keys of all URLs and the pending ones, in dictionaries. Records are counted, not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_level: bool = False) -> None:
+        """``by_level`` lends no URL of a host while a shallower one of it has not ended."""
+        self._by_level = by_level
         self._seen: set[int] = set()
         self._queues: dict[str, _Queue] = {}
         self._seqs = count(1)
@@ -62,7 +77,11 @@ class MemoryFrontier:
         self._seed_fetched = False
 
     async def open(self) -> Opening:
-        due = {origin: more for origin, queue in self._queues.items() if (more := queue.more()) is not None}
+        due = {
+            origin: more
+            for origin, queue in self._queues.items()
+            if (more := queue.more(math.inf)) is not None
+        }
         return Opening(
             due, {origin: self._states[origin] for origin in due if origin in self._states},
             dict(self._tally), self._pending, self._size, tuple(self._roots), self._seed_fetched,
@@ -81,10 +100,11 @@ class MemoryFrontier:
         leases = []
         for origin, number in wants.items():
             queue = self._queues.get(origin) or _Queue()
+            deepest = queue.level() if self._by_level and queue.open_depths else math.inf
             entries: list[Entry] = []
-            while len(entries) < number and (entry := queue.pop(now)) is not None:
+            while len(entries) < number and (entry := queue.pop(now, deepest)) is not None:
                 entries.append(entry)
-            leases.append(Lease(origin, tuple(entries), queue.more()))
+            leases.append(Lease(origin, tuple(entries), queue.more(deepest)))
         return leases
 
     async def settle(self, batch: Batch) -> Change:
@@ -97,7 +117,11 @@ class MemoryFrontier:
             elif settlement.row is not None:
                 self._pending -= 1
                 self._count(settlement.row, entry)
+                self._queues[entry.origin].ended(entry.depth)
             admitted += self._admit(settlement.found, due)
+            if self._by_level and self._queues[entry.origin].open_depths:
+                # It may have been the last of its level: the next one can be asked for.
+                due.setdefault(entry.origin, 0.0)
         for state in batch.hosts:
             former = self._states.get(state.origin)
             robots = state.robots or (former.robots if former else None)
@@ -125,6 +149,7 @@ class MemoryFrontier:
                 self._seen.add(entry.key)
                 self._pending += 1
                 self._push(replace(entry, seq=next(self._seqs)), due)
+                self._queues[entry.origin].open_depths[entry.depth] += 1
         return len(self._seen) - before
 
     def _push(self, entry: Entry, due: dict[str, float]) -> None:

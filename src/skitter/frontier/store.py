@@ -30,6 +30,7 @@ __all__ = ["Store"]
 
 _HOPS = msgspec.json.Decoder(tuple[str, ...])
 _STATE = msgspec.json.Decoder(HostState)
+_ANY_DEPTH = 2**31
 _RECORD = msgspec.json.Decoder(Record)
 _ENTRY_COLUMNS = "url, key, depth, referrer, hops, attempts, spent, seed, given, due, seq"
 # Hosts that have pending URLs, without reading the URLs: one step down the tree a host.
@@ -47,9 +48,13 @@ _HOSTS_WITH_WORK = """
 class Store:
     """One read-write connection: the only one that the job has."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the database. Raises JobError if it is none of ours, StorageError."""
+    def __init__(self, path: Path, *, by_level: bool = False) -> None:
+        """Open or make the database. Raises JobError if it is none of ours, StorageError.
+
+        ``by_level`` lends no URL of a host while a shallower one of it has not ended.
+        """
         self.path = path
+        self._by_level = by_level
         self._ids: dict[str, int] = {}  # hosts that this run knows
         self._leased: dict[int, set[int]] = {}
         with self._storage():
@@ -178,19 +183,31 @@ class Store:
         if host is None:
             return Lease(origin, (), None)
         leased = self._leased.setdefault(host, set())
+        deepest = self._level(host) if self._by_level else _ANY_DEPTH
         entries: list[Entry] = []
         for bounds in ((0.0, now), (-1.0, 0.0)):  # retries that are due, then fresh ones
             wanted = number + 1 - len(entries)
             rows = self._db.execute(
                 f"SELECT {_ENTRY_COLUMNS} FROM pending WHERE host = ? AND due > ? AND due <= ?"
-                " ORDER BY due, depth, seq LIMIT ?",
-                (host, *bounds, wanted + len(leased)),
+                " AND depth <= ? ORDER BY due, depth, seq LIMIT ?",
+                (host, *bounds, deepest, wanted + len(leased)),
             )
             entries += [_entry(origin, row) for row in rows if row[-1] not in leased][:wanted]
         more = 0.0 if len(entries) > number else self._next_retry(host, now)
         del entries[number:]
         leased.update(entry.seq for entry in entries)
         return Lease(origin, tuple(entries), more)
+
+    def _level(self, host: int) -> int:
+        """The least depth of any URL of the host that has not ended, lent or not."""
+        (retry,) = self._db.execute(
+            "SELECT min(depth) FROM pending WHERE host = ? AND due > 0", (host,)
+        ).fetchone()
+        fresh = self._db.execute(
+            "SELECT depth FROM pending WHERE host = ? AND due = 0 ORDER BY depth LIMIT 1", (host,)
+        ).fetchone()
+        depths = [depth for depth in (retry, fresh[0] if fresh else None) if depth is not None]
+        return min(depths, default=_ANY_DEPTH)
 
     def _next_retry(self, host: int, now: float) -> float | None:
         row = self._db.execute(
@@ -216,6 +233,8 @@ class Store:
                 ((length, path) for path, length in batch.offsets.items()),
             )
             pending = self._count(work)
+            if self._by_level:
+                self._next_level(batch, work)
         return Change(work.due, work.states, work.admitted, pending)
 
     def _settle(self, settlement: Settlement, work: _Work) -> None:
@@ -304,6 +323,13 @@ class Store:
         for host, seq in work.settled:
             self._leased.get(host, set()).discard(seq)
         return pending
+
+    def _next_level(self, batch: Batch, work: _Work) -> None:
+        """What has ended may have been the last of its level: the next one can be asked for."""
+        for origin in {settlement.entry.origin for settlement in batch.settlements}:
+            host = self._ids[origin]
+            if self._db.execute("SELECT 1 FROM pending WHERE host = ? LIMIT 1", (host,)).fetchone():
+                work.due.setdefault(origin, 0.0)
 
 
 class _Work(msgspec.Struct):
