@@ -82,12 +82,14 @@ class Crawler:
     """A crawl to be configured and run. Keyword arguments are the command's options.
 
     ``job`` is the folder of a durable job; without it the state is in memory and no file is made
-    that ``records`` does not name. Raises ConfigError for an unknown option or a bad value.
+    that ``output`` or ``records`` do not name. Raises ConfigError for an unknown option or a bad value.
     """
 
-    def __init__(self, *, records: str | Iterable[str] = (), **options: Any) -> None:
-        outputs = (records,) if isinstance(records, str) else tuple(records)
-        self.config = build(("{}", {**options, "output": outputs}))
+    def __init__(
+        self, *, output: str | Iterable[str] = (), records: str | Iterable[str] = (), **options: Any
+    ) -> None:
+        outputs = [(paths,) if isinstance(paths, str) else tuple(paths) for paths in (output, records)]
+        self.config = build(("{}", {**options, "output": outputs[0] + outputs[1]}))
         self._engine: Engine | None = None
 
     async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:

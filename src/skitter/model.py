@@ -307,6 +307,7 @@ class HostState(msgspec.Struct, frozen=True):
     next_at: float = 0.0
     gate: float = 0.0
     window: float = 1.0
+    limit: int = 0  # of the window, when the state was kept
     failures: int = 0
     refusals: int = 0
     answered: bool = False

@@ -228,6 +228,44 @@ def test_credentials_go_to_the_seeds_origin_only(skitter: Skitter, site: Site) -
         assert not [value for value in strangers if "secret" in value or "Basic" in value]
 
 
+def test_a_proxy_gets_all_requests_and_its_death_is_not_bypassed(skitter: Skitter, site: Site) -> None:
+    site.page("*", "by proxy")
+    with Site() as other:
+        other.page("/")
+        result = skitter("fetch", "http://example.invalid/x", other.url("/"), "-x", site.origin)
+        assert result.returncode == 0
+        assert "http://example.invalid/x" in site.targets()
+        assert other.requests == []
+        dead = skitter("fetch", other.url("/"), "-x", "http://127.0.0.1:9", "--retries", "0")
+        assert json.loads(dead.stdout)["reason"] == "proxy_error"
+        assert other.requests == []
+
+
+def test_a_silent_pipe_of_seeds_does_not_hold_up_the_end(site: Site, tmp_path: Path) -> None:
+    site.page("/")
+    command = [sys.executable, "-m", "skitter", "fetch", "-i", "-"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(site.url("/") + "\n")
+    process.stdin.flush()
+    while site.count("/") == 0:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    process.stdin.close()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        assert json.loads(process.stdout.read())["reason"] == "fetched"
+
+
 def test_a_closed_stdout_is_a_quiet_end(demo_site: Site, tmp_path: Path) -> None:
     crawl = f"{sys.executable} -m skitter crawl {demo_site.url('/')} --job j -o -"
     command = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TextIO
@@ -15,6 +14,7 @@ __all__ = ["read_seeds"]
 # So many lines are looked at before anything is made or contacted; a mistake further down stops the
 # run where it stands, with everything saved.
 _LOOK_AHEAD = 1000
+_STDIN = 0
 
 
 def read_seeds(urls: list[str], path: str | None) -> tuple[str | None, Iterator[str]]:
@@ -36,10 +36,10 @@ def read_seeds(urls: list[str], path: str | None) -> tuple[str | None, Iterator[
 
 
 def _open(path: str) -> TextIO:
-    if path == "-":
-        return sys.stdin
+    # Not sys.stdin: the interpreter closes that at its end, and would wait for a thread in it.
+    place = _STDIN if path == "-" else path
     try:
-        return open(path, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123 - read to its end by _lines
+        return open(place, closefd=place != _STDIN, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise ConfigError(f"-i {path}: {(error.strerror or '').lower()}") from None
 

@@ -75,7 +75,16 @@ class Committer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):
                     await self._now.wait()
-            await self._flush()
+            await self._finish(asyncio.create_task(self._flush(), name="commit"))
+
+    async def _finish(self, commit: asyncio.Task[None]) -> None:
+        """A commit that has begun is finished, also when the run is cancelled meanwhile: its thread
+        cannot be called back, and the files must not be closed under it."""
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await asyncio.wait((commit,))
+            raise
 
     async def _flush(self) -> None:
         """Commit what there is. Raises StorageError; then nothing of it is committed."""

@@ -1,8 +1,10 @@
-"""Seeds: read on demand, in chunks, off the loop; made canonical; turned into entries."""
+"""Seeds: read on demand, off the loop; made canonical; turned into entries."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Iterable
 from itertools import islice
 
@@ -13,8 +15,8 @@ from skitter.rules.url import canonical, key_of, origin_of, without_userinfo
 
 __all__ = ["SeedReader", "read_seed"]
 
-# The first chunk is small, so that the crawl starts at once; a seed costs about 10 us.
-_FIRST, _CHUNK = 500, 5000
+# Admitted in one transaction at most; a seed costs about 10 us.
+_CHUNK = 5000
 
 
 def read_seed(text: str) -> str:
@@ -29,30 +31,75 @@ def read_seed(text: str) -> str:
 
 
 class SeedReader:
-    """Hands out seeds as entries. The source may block, be long, or never end."""
+    """Hands out seeds as entries, as they come. The source may block, be long, or never end."""
 
     def __init__(self, seeds: Iterable[str], bounds: Bounds) -> None:
-        self._in_memory = isinstance(seeds, list | tuple)  # reading cannot block
-        self._seeds = iter(seeds)
         self._bounds = bounds
-        self._size = _FIRST
+        self._memory = iter(seeds) if isinstance(seeds, list | tuple) else None
+        self._pump = None if self._memory is not None else _Pump(seeds)
         self.given = 0  # seeds read so far
 
     async def next(self) -> list[Entry] | None:
-        """The next chunk, without seeds that an exclude pattern refuses; None at the end.
+        """What there is, without seeds that an exclude pattern refuses; None at the end.
 
-        Raises ConfigError at a seed that is no URL.
+        Raises ConfigError at a seed that is no URL, and whatever the source raises.
         """
-        urls = self._read() if self._in_memory else await asyncio.to_thread(self._read)
-        self._size = _CHUNK
-        if not urls:
-            return None
+        if self._memory is not None:  # reading cannot block
+            urls = [read_seed(text) for text in islice(self._memory, _CHUNK)]
+        else:
+            assert self._pump is not None
+            urls = await self._pump.take()
         self.given += len(urls)
-        return [
-            Entry(url, key_of(url), origin_of(url), seed=True, given=True)
-            for url in urls
-            if self._bounds.refuses_seed(url) is None
-        ]
+        return [_entry(url) for url in urls if self._bounds.refuses_seed(url) is None] if urls else None
 
-    def _read(self) -> list[str]:
-        return [read_seed(text) for text in islice(self._seeds, self._size)]
+
+def _entry(url: str) -> Entry:
+    return Entry(url, key_of(url), origin_of(url), seed=True, given=True)
+
+
+class _Pump:
+    """A thread that reads ahead by one chunk at most. Nobody waits for it at the end: it may be stuck
+    in a silent pipe for ever."""
+
+    def __init__(self, seeds: Iterable[str]) -> None:
+        self._seeds = seeds
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._room = threading.Condition()
+        self._urls: list[str] = []
+        self._error: BaseException | None = None
+        self._over = False
+        threading.Thread(target=self._read, name="skitter-seeds", daemon=True).start()
+
+    async def take(self) -> list[str]:
+        """All that was read since the last call, at least one; nothing at the end."""
+        while True:
+            with self._room:
+                urls, self._urls = self._urls, []
+                over = self._over
+                self._room.notify()
+            if urls or (over and self._error is None):
+                return urls
+            if over and self._error is not None:
+                raise self._error
+            await self._arrived.wait()
+            self._arrived.clear()
+
+    def _read(self) -> None:
+        try:
+            for text in self._seeds:
+                url = read_seed(text)
+                with self._room:
+                    self._room.wait_for(lambda: len(self._urls) < _CHUNK)
+                    self._urls.append(url)
+                    first = len(self._urls) == 1
+                if first:
+                    self._tell()
+        except BaseException as error:
+            self._error = error
+        self._over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the run is over
+            self._loop.call_soon_threadsafe(self._arrived.set)

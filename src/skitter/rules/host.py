@@ -144,7 +144,7 @@ class Host:
     def state(self, robots: RobotsCopy | None = None) -> HostState:
         """What has to be remembered between runs; ``robots`` if there is a new copy."""
         return HostState(
-            self.origin, self.next_at, self.gate, self.window, self.failures, self.refusals,
+            self.origin, self.next_at, self.gate, self.window, self.limit, self.failures, self.refusals,
             self.answered, self.given, robots,
         )  # fmt: skip
 
@@ -152,6 +152,7 @@ class Host:
         """Go on from what a former run knew: at least one full delay after it (I8)."""
         self.next_at = max(state.next_at, now + self.delay)
         self.gate = state.gate
-        self.window = float(max(1, min(state.window, self.limit)))
+        if state.limit == self.limit:  # another --per-host starts its window anew
+            self.window = float(max(1, min(state.window, self.limit)))
         self.failures, self.refusals = state.failures, state.refusals
         self.answered, self.given = state.answered, state.given
