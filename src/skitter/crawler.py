@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -112,7 +112,7 @@ class Crawler:
             self._engine.stop()
 
 
-def crawl(*seeds: str, **options: Any) -> AsyncIterator[Page]:
+def crawl(*seeds: str, **options: Any) -> AsyncGenerator[Page, None]:
     """Crawl and hand out pages as they end, failures included (``page.ok`` is False).
 
     A slow consumer slows the crawl; breaking out ends it. Options are those of :class:`Crawler`.
@@ -121,7 +121,7 @@ def crawl(*seeds: str, **options: Any) -> AsyncIterator[Page]:
     return pages_of(lambda deliver: crawler.run(seeds, deliver=deliver))
 
 
-def crawl_sync(*seeds: str, **options: Any) -> Iterator[Page]:
+def crawl_sync(*seeds: str, **options: Any) -> Generator[Page, None, None]:
     """:func:`crawl` for programs without an event loop: it runs in a thread of its own."""
     crawler = Crawler(**options)
     return pages_of_sync(lambda deliver: crawler.run(seeds, deliver=deliver), run_loop)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 from skitter.engine.visit import Deliver
@@ -20,7 +20,7 @@ _AHEAD = 16
 RunWith = Callable[[Deliver], Coroutine[Any, Any, Summary]]
 
 
-async def pages_of(run: RunWith) -> AsyncIterator[Page]:
+async def pages_of(run: RunWith) -> AsyncGenerator[Page, None]:
     """The pages of ``run(deliver)``. Closing the iterator cancels the run and waits for its end."""
     pages: asyncio.Queue[Page | None] = asyncio.Queue(_AHEAD)
 
@@ -49,7 +49,9 @@ async def pages_of(run: RunWith) -> AsyncIterator[Page]:
             await task
 
 
-def pages_of_sync(run: RunWith, run_loop: Callable[[Coroutine[Any, Any, None]], None]) -> Iterator[Page]:
+def pages_of_sync(
+    run: RunWith, run_loop: Callable[[Coroutine[Any, Any, None]], None]
+) -> Generator[Page, None, None]:
     """The same from a thread with an event loop of its own."""
     pages: queue.Queue[Page | BaseException | None] = queue.Queue(_AHEAD)
     over = threading.Event()

@@ -1,0 +1,154 @@
+"""The library's doors: a stream, a stream without asyncio, and a crawler with a job."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+import skitter
+from skitter import Page
+from skitter.testing import Site
+
+
+@pytest.fixture
+def site() -> Generator[Site, None, None]:
+    with Site() as site:
+        site.page("/", links=[f"/{n}" for n in range(200)], title="front")
+        for n in range(200):
+            site.page(f"/{n}", title=f"page {n}")
+        yield site
+
+
+def test_a_stream_hands_out_every_page_and_failures_too(site: Site) -> None:
+    async def main() -> list[Page]:
+        return [page async for page in skitter.crawl(site.url("/"), site.url("/gone"), per_host=20)]
+
+    pages = asyncio.run(main())
+    assert len(pages) == 202
+    by_url = {page.url: page for page in pages}
+    assert by_url[site.url("/7")].title == "page 7"
+    assert by_url[site.url("/7")].ok
+    assert b"page 7" in by_url[site.url("/7")].content
+    assert by_url[site.url("/7")].headers["CONTENT-type"].startswith("text/html")
+    gone = by_url[site.url("/gone")]
+    assert (gone.ok, gone.status, gone.reason) == (False, 404, "http_error")
+    assert len(by_url[site.url("/")].links) == 200
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_breaking_out_of_a_stream_leaves_nothing_behind(site: Site) -> None:
+    """Pitfall 3: tasks, sockets and threads are gone within a second."""
+
+    async def main() -> None:
+        before, sockets = asyncio.all_tasks(), open_files()
+        stream = skitter.crawl(site.url("/"), per_host=4)
+        async for page in stream:
+            assert page.url == site.url("/")
+            break
+        start = time.monotonic()
+        await stream.aclose()
+        assert time.monotonic() - start < 10, "ten times the bound"
+        assert asyncio.all_tasks() == before
+        await asyncio.sleep(0.05)
+        assert open_files() <= sockets
+
+    asyncio.run(main())
+    assert len(site.requests) < 100
+
+
+def test_a_slow_consumer_slows_the_crawl_and_loses_nothing(site: Site) -> None:
+    async def main() -> int:
+        seen = set()
+        async for page in skitter.crawl(site.url("/"), per_host=64):
+            seen.add(page.url)
+            if len(seen) == 10:
+                await asyncio.sleep(0.5)
+                assert len(site.requests) <= 10 + 64 + 20, "bounded read-ahead"
+        return len(seen)
+
+    assert asyncio.run(main()) == 201
+
+
+def test_an_exception_in_the_consumer_ends_the_crawl(site: Site) -> None:
+    async def main() -> None:
+        async for page in skitter.crawl(site.url("/")):
+            raise KeyError(page.url)
+
+    with pytest.raises(KeyError):
+        asyncio.run(main())
+
+
+def test_a_stream_without_asyncio(site: Site) -> None:
+    assert sum(page.ok for page in skitter.crawl_sync(site.url("/"), per_host=20)) == 201
+    threads = threading.active_count()
+    stream = skitter.crawl_sync(site.url("/"))
+    next(stream)
+    stream.close()
+    assert threading.active_count() == threads
+
+
+def test_mistakes_are_exceptions(site: Site) -> None:
+    with pytest.raises(skitter.ConfigError, match="did you mean 'depth'"):
+        skitter.crawl(site.url("/"), dept=2)
+    with pytest.raises(skitter.ConfigError, match="not an http or https URL"):
+        list(skitter.crawl_sync("http://["))
+    with pytest.raises(skitter.ConfigError, match="ending"):
+        skitter.Crawler(records="x.doc").run_sync([site.url("/")])
+
+
+def test_a_crawler_with_a_job_goes_on_where_it_was(site: Site, tmp_path: Path) -> None:
+    def crawler(limit: int) -> skitter.Crawler:
+        return skitter.Crawler(
+            job=str(tmp_path / "j"), records=str(tmp_path / "out.jsonl"), limit=limit, per_host=20
+        )
+
+    first = crawler(50).run_sync([site.url("/")])
+    assert (first.finish_reason, first.by_reason) == ("limit", {"fetched": 50})
+    second = crawler(1000).run_sync([site.url("/")])
+    assert (second.finish_reason, second.by_reason) == ("done", {"fetched": 201})
+    assert second.fetched_now == 151
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 201
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["j", "out.jsonl"]
+
+
+def test_without_a_job_no_file_is_made(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert skitter.Crawler(limit=5).run_sync([site.url("/")]).total == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stop_from_outside_ends_the_run(site: Site) -> None:
+    crawler = skitter.Crawler(delay="10ms")
+
+    async def main() -> skitter.Summary:
+        asyncio.get_running_loop().call_later(0.3, crawler.stop)
+        return await crawler.run([site.url("/")])
+
+    summary = asyncio.run(main())
+    assert summary.finish_reason == "stopped"
+    assert 0 < summary.total < 201
+    assert summary.pending > 0
+
+
+def test_endless_seeds_start_at_once_and_are_not_all_taken_in(site: Site) -> None:
+    """Pitfall 6: a source that never ends is read on demand."""
+    taken = 0
+
+    def seeds() -> Generator[str, None, None]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield site.url(f"/{taken}")
+
+    crawler = skitter.Crawler(scope="page", limit=20, per_host=20)
+    summary = crawler.run_sync(seeds())
+    assert summary.finish_reason == "limit"
+    assert taken < 150_000
