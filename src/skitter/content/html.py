@@ -11,6 +11,7 @@ from typing import Any
 
 import turbohtml
 
+from skitter.content.charset import decode
 from skitter.content.robots_meta import directives
 from skitter.model import Link, Reading
 from skitter.rules.url import canonical, without_userinfo
@@ -37,7 +38,7 @@ def read_html(
     head = document.find("head")
     metas = head.find_all("meta") if head else []
     relations = head.find_all("link") if head else []
-    base = _base(head, url)
+    base = _base(document, url)
     noindex, nofollow = directives(_meta_robots(metas, token), token)
     said = _links(document, relations)
     refresh = document.meta_refresh(base)
@@ -53,7 +54,7 @@ def read_html(
         noindex=noindex,
         nofollow=nofollow,
         text=document.to_text() if "text" in fields else None,
-        html=_decoded(body, document.encoding) if "html" in fields else None,
+        html=decode(body, document.encoding) if "html" in fields else None,
     )
 
 
@@ -67,16 +68,9 @@ def _parse(body: bytes, charset: str | None) -> turbohtml.Document:
     return turbohtml.parse(body, detect_encoding=True, positions=False)
 
 
-def _decoded(body: bytes, encoding: str | None) -> str:
-    try:
-        return body.decode(encoding or "utf-8", "replace")
-    except LookupError:  # an encoding of the Standard that Python does not have
-        return body.decode("utf-8", "replace")
-
-
-def _base(head: Any, url: str) -> str:
-    """The first base element with a usable href decides (HTML Standard, 4.2.3)."""
-    for element in head.find_all("base") if head else ():
+def _base(document: turbohtml.Document, url: str) -> str:
+    """The first base element with a usable href decides, wherever it is (HTML Standard, 4.2.3)."""
+    for element in document.find_all("base"):
         href = element.attr("href")
         if href is not None:
             return canonical(href.strip(), url) or url

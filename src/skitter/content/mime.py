@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from email.message import Message
 
 __all__ = ["is_html", "media_type"]
 
+_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 
 
 def media_type(header: str | None) -> tuple[str | None, str | None]:
-    """Type (lower-case, without parameters) and charset parameter of a Content-Type field."""
-    if not header:
-        return None, None
+    """Type (lower-case, without parameters) and charset parameter of a Content-Type field.
+
+    Of a field that was sent several times, the last type that is one counts; it keeps the charset of
+    the one before if that is of the same type (Fetch Standard, "extract a MIME type").
+    """
+    essence: str | None = None
+    charset: str | None = None
+    for part in _outside_quotes(header or ""):
+        found = part.partition(";")[0].strip().lower()
+        said = _charset(part)
+        if not _TYPE.fullmatch(found):
+            charset = charset or (said if not found else None)  # "; charset=utf-8" still says something
+            continue
+        charset = said or (charset if found == essence else None)
+        essence = found
+    return essence, charset
+
+
+def _outside_quotes(text: str) -> list[str]:
+    """Split at commas that are not inside a quoted string."""
+    pieces = text.split('"')
+    for number in range(1, len(pieces), 2):
+        pieces[number] = pieces[number].replace(",", "\0")
+    return [part.replace("\0", ",") for part in '"'.join(pieces).split(",")]
+
+
+def _charset(part: str) -> str | None:
     message = Message()
-    message["content-type"] = header
-    essence = header.partition(";")[0].strip().lower()
+    message["content-type"] = part
     charset = message.get_param("charset")
-    return essence or None, charset if isinstance(charset, str) and charset else None
+    return charset if isinstance(charset, str) and charset else None
 
 
 def is_html(essence: str | None, body: bytes) -> bool:

@@ -20,9 +20,12 @@ def directives(fields: Iterable[str], token: str) -> tuple[bool, bool]:
     for text in fields:
         applies = True
         for part in text.lower().split(","):
-            name, colon, value = part.strip().partition(":")
-            if colon and name not in _WITH_VALUE:
-                applies = name.strip() in (token.lower(), "*")
+            name, colon, value = part.partition(":")
+            name = name.strip()
+            # A date has colons too ("unavailable_after: Wed, 03 Dec 2030 13:09:53 GMT"), but no name has
+            # a space in it.
+            if colon and name not in _WITH_VALUE and " " not in name:
+                applies = name in (token.lower(), "*")
                 part = value
             if applies:
                 said.add(part.strip())

@@ -23,6 +23,8 @@ __all__ = ["MAX_CODINGS", "BodyDecoder", "DamagedBody", "TooManyCodings"]
 # B3: no server has a reason for more; curl refuses at five, too.
 MAX_CODINGS = 5
 _PIECE = 64 * 1024
+# The library allots 32 KiB, then 64 KiB and so on until it has reached its limit: one step, then.
+_BROTLI_LIMIT = 1
 # RFC 9659: a zstd frame of a content coding needs a window of at most 8 MiB (2^23).
 _ZSTD_WINDOW = {int(zstd.DecompressionParameter.window_log_max): 23}
 
@@ -93,17 +95,21 @@ def _has_zlib_header(data: bytes) -> bool:
 
 
 class _Brotli:
-    """RFC 7932."""
+    """RFC 7932. The library takes bytes after the end of the stream for damage; so do we, always."""
 
     def __init__(self) -> None:
         self._decoder = brotli.Decompressor()
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        if self._decoder.is_finished():
-            return
-        yield self._decoder.process(data, output_buffer_limit=_PIECE)
-        while not self._decoder.can_accept_more_data():
-            yield self._decoder.process(b"", output_buffer_limit=_PIECE)
+        if data and self._decoder.is_finished():
+            raise DamagedBody("bytes after the end of the brotli stream")
+        # It says that it can take more input while it still has output; only an empty answer is the end.
+        while not self._decoder.is_finished():
+            piece = self._decoder.process(data, output_buffer_limit=_BROTLI_LIMIT)
+            data = b""
+            if not piece:
+                return
+            yield piece
 
     def complete(self) -> bool:
         return bool(self._decoder.is_finished())
@@ -116,13 +122,13 @@ class _Zstd:
         self._decoder = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        while data or not self._decoder.needs_input:
-            if self._decoder.eof:
+        while True:
+            if self._decoder.eof and data:
                 self._decoder = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
+            if not data and (self._decoder.eof or self._decoder.needs_input):
+                return
             yield self._decoder.decompress(data, _PIECE)
             data = self._decoder.unused_data if self._decoder.eof else b""
-            if self._decoder.eof and not data:
-                return
 
     def complete(self) -> bool:
         return self._decoder.eof

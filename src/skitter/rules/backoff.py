@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 __all__ = ["BACKOFF_BASE", "BACKOFF_CAP", "full_jitter", "retry_after"]
@@ -32,7 +33,9 @@ def retry_after(value: str | None, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:18])
     try:
-        date = parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        # Every HTTP date is UTC, also the forms that do not say so (RFC 9110, 5.6.7).
+        date = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return max(0.0, date - now) if math.isfinite(date) else None

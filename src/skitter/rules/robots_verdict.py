@@ -52,7 +52,8 @@ def judge_robots(
         return Denied(Done(answer.reason, f"robots.txt: {answer.message}"))
     status = answer.status
     if status in REDIRECTS:
-        target = canonical(answer.headers.get("location") or "", answer.url)
+        location = answer.headers.get("location")
+        target = canonical(location, answer.url) if location else None
         if target is not None and hops < robots.MAX_REDIRECTS:
             return Hop(without_userinfo(target))
         return _known(404, b"", token, now)  # beyond five hops it counts as unavailable
