@@ -95,6 +95,38 @@ def test_a_stream_without_asyncio(site: Site) -> None:
     assert threading.active_count() == threads
 
 
+def test_breaking_out_of_the_sync_stream_stops_the_crawl(site: Site) -> None:
+    start = time.monotonic()
+    for page in skitter.crawl_sync(site.url("/"), delay=0.2):
+        assert page.url == site.url("/")
+        break
+    assert time.monotonic() - start < 10, "ten times the bound"
+    asked = len(site.requests)
+    time.sleep(0.3)
+    assert len(site.requests) == asked
+    assert asked < 10
+
+
+def test_a_page_that_was_not_handed_out_is_handed_out_by_the_next_run(site: Site, tmp_path: Path) -> None:
+    async def part(most: int) -> list[str]:
+        urls = []
+        stream = skitter.crawl(site.url("/"), job=str(tmp_path / "j"), per_host=8)
+        async for page in stream:
+            urls.append(page.url)
+            if len(urls) == most:
+                break
+        await stream.aclose()
+        return urls
+
+    first, second, third = asyncio.run(part(1)), asyncio.run(part(50)), asyncio.run(part(1000))
+    assert len({*first, *second, *third}) == 201
+    assert len(first + second + third) <= 203, "the page in hand at a break may come again"
+
+
+def test_one_url_is_one_seed(site: Site) -> None:
+    assert skitter.Crawler(scope="page").run_sync(site.url("/")).total == 1
+
+
 def test_mistakes_are_exceptions(site: Site) -> None:
     with pytest.raises(skitter.ConfigError, match="did you mean 'depth'"):
         skitter.crawl(site.url("/"), dept=2)

@@ -12,9 +12,10 @@ from skitter.engine import Engine, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
 from skitter.events import Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
-from skitter.job import open_job, plain_sinks
+from skitter.job import open_job
 from skitter.model import Page, Summary
 from skitter.net import AiohttpFetcher, run_loop
+from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
 from skitter.rules.scope import Bounds
 
@@ -97,6 +98,7 @@ class Crawler:
 
         Raises ConfigError, JobError and StorageError; failures of pages are records, not exceptions.
         """
+        seeds = (seeds,) if isinstance(seeds, str) else seeds
         run = Run(self.config, "crawl", self.config.output.job, deliver=deliver)
         async with run as engine:
             self._engine = engine

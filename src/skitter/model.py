@@ -90,6 +90,11 @@ class Headers(Mapping[str, str]):
             joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
         self._joined = joined
 
+    def first(self, name: str) -> str | None:
+        """The first of a field's values: for fields that may come once only, whatever was sent."""
+        lower = name.lower()
+        return next((value for key, value in self.pairs if key.lower() == lower), None)
+
     def __getitem__(self, name: str) -> str:
         return self._joined[name.lower()]
 

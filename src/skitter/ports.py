@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from skitter.model import Batch, Change, Entry, Failure, Lease, Opening, Request, Response, Row
@@ -42,9 +42,6 @@ class Frontier(Protocol):
     async def settle(self, batch: Batch) -> Change:
         """Commit, all or nothing. Raises StorageError when the disk refuses."""
 
-    async def rows(self, take: Callable[[Iterable[Row]], None]) -> None:
-        """Hand all committed records to ``take``, as a stream, off the event loop."""
-
     async def close(self) -> None:
         """Release files and threads."""
 
@@ -53,6 +50,13 @@ class Sink(Protocol):
     """Where records go. Called in one thread at a time, never on the event loop; may block."""
 
     name: str
+
+    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """How much of an output is there that should hold ``held`` records in ``length`` bytes.
+
+        Returns the records that are there, from the first on, and their length. ``url_of`` names the
+        URL of the n-th record. Raises JobError if the file is not what was written; it is left alone.
+        """
 
     def open(self, offset: int | None) -> None:
         """Begin; ``offset`` is the committed length (cut back to it) or None for a new output."""

@@ -212,6 +212,130 @@ def test_an_output_added_later_is_filled_from_the_jobs_records(
     assert len(records(tmp_path / "j.crawl/pages.jsonl")) == 3, "left out for a while, then made again"
 
 
+def test_large_fields_outlive_a_run_that_left_their_output_out(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/", links=["/1"])
+    site.page("/island")
+    first = ("crawl", site.url("/"), "--job", "j", "--field", "html", "-o")
+    skitter(*first, "h.jsonl")
+    skitter(*first, "other.jsonl", site.url("/island"))
+    skitter(*first, "h.jsonl")
+    found = {record["url"]: record.get("html") for record in records(tmp_path / "h.jsonl")}
+    assert set(found) == {site.url("/"), site.url("/1"), site.url("/island")}
+    assert found[site.url("/")]
+
+
+def test_an_output_of_somebody_elses_is_never_written_over(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/")
+    command = ("crawl", site.url("/"), "--job", "j")
+    assert skitter(*command).returncode == 0
+    (tmp_path / "precious.jsonl").write_text('{"url":"mine"}\n')
+    assert skitter(*command, "-o", "precious.jsonl").returncode == 2
+    assert skitter(*command, "-o", "precious.jsonl", "--fresh").returncode == 2
+    (tmp_path / "j/pages.jsonl").write_text("something else\n" * 99)
+    changed = skitter(*command, site.url("/new"))
+    assert changed.returncode == 2
+    assert "not the file that this job wrote" in changed.stderr
+    assert (tmp_path / "precious.jsonl").read_text() == '{"url":"mine"}\n'
+    assert (tmp_path / "j/pages.jsonl").read_text() == "something else\n" * 99
+
+
+def test_a_shortened_or_removed_output_is_made_whole_again(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/", links=["/1", "/2"])
+    command = ("crawl", site.url("/"), "--job", "j")
+    skitter(*command)
+    path = tmp_path / "j/pages.jsonl"
+    whole = path.read_bytes()
+    for damage in (whole[:-5], whole[: len(whole) // 2], b""):
+        path.write_bytes(damage)
+        assert skitter(*command).returncode == 0
+        assert path.read_bytes() == whole
+    path.unlink()
+    skitter(*command)
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_database_is_named_and_fresh_starts_over(
+    skitter: Skitter, site: Site, tmp_path: Path
+) -> None:
+    site.page("/", links=[f"/{n}" for n in range(50)])
+    command = ("crawl", site.url("/"), "--job", "j")
+    skitter(*command)
+    data = bytearray((tmp_path / "j/job.db").read_bytes())
+    data[4096 : 4 * 4096] = b"\xff" * (3 * 4096)
+    (tmp_path / "j/job.db").write_bytes(data)
+    damaged = skitter(*command)
+    assert damaged.returncode == 7
+    assert "--fresh" in damaged.stderr
+    assert skitter(*command, "--fresh").returncode == 0
+
+
+def test_a_job_can_be_moved(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/1", "/2"])
+    skitter("crawl", site.url("/"), "--job", "a", "--limit", "1")
+    (tmp_path / "a").rename(tmp_path / "b")
+    skitter("crawl", site.url("/"), "--job", "b", "--limit", "9")
+    assert len(records(tmp_path / "b/pages.jsonl")) == 3
+
+
+def test_a_header_that_no_library_expects_ends_one_url(skitter: Skitter, site: Site) -> None:
+    site.page("/", links=["/odd"])
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset*=a; charset*0=b\r\nContent-Length: 2\r\n\r\n"
+    site.raw("/odd", head.encode() + b"ok")
+    result = skitter("crawl", site.url("/"), "--job", "j")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("done: 2 fetched")
+
+
+def test_credentials_given_later_are_sent_to_a_host_that_is_known(skitter: Skitter, site: Site) -> None:
+    site.page("/a")
+    site.page("/b")
+    skitter("fetch", site.url("/a"), "--job", "j")
+    skitter("fetch", site.url("/b"), "--job", "j", "-H", "X-Key: secret")
+    (seen,) = [seen for seen in site.requests if seen.target == "/b"]
+    assert seen.header("X-Key") == "secret"
+
+
+def test_nobody_listening_on_stderr_is_no_reason_to_stop(demo_site: Site, tmp_path: Path) -> None:
+    urls = " ".join(demo_site.url(f"/bytes/{n}") for n in range(30))
+    command = f"{sys.executable} -m skitter fetch -v {urls} 2> >(true) > out.jsonl"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, timeout=60, check=True)
+    assert len(records(tmp_path / "out.jsonl")) == 30
+
+
+def test_the_second_ctrl_c_ends_it_though_nobody_reads_the_output(site: Site, tmp_path: Path) -> None:
+    site.page("/", "x" * 300_000, links=[f"/{n}" for n in range(20)])
+    for n in range(20):
+        site.page(f"/{n}", "x" * 300_000)
+    command = [
+        sys.executable,
+        "-m",
+        "skitter",
+        "crawl",
+        site.url("/"),
+        "--job",
+        "j",
+        "-o",
+        "-",
+        "--field",
+        "html",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    while len(site.requests) < 4:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert process.stdout is not None
+    process.stdout.close()
+
+
 def test_credentials_go_to_the_seeds_origin_only(skitter: Skitter, site: Site) -> None:
     with Site() as other:
         other.page("/")

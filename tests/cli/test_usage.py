@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,7 @@ SEED = "http://127.0.0.1:9/"
         (("crawl", SEED, "--ca-file", "none.pem"), "--ca-file"),
         (("crawl", "http://"), "not an http or https URL"),
         (("crawl", "ftp://example.com/"), "not an http or https URL"),
+        (("crawl", "mailto:a@b.example"), "not an http or https URL"),
         (("crawl", "http://exa mple.com/"), "not an http or https URL"),
         (("crawl",), "no URL given"),
         (("fetch", "-i", "nowhere.txt"), "-i nowhere.txt: no such file"),
@@ -164,6 +167,13 @@ def test_robots_says_which_line_decided(skitter: Skitter, site: Site) -> None:
     allowed = skitter("robots", site.url("/a/b"), "otherbot/2.0")
     assert "allowed for otherbot (line 4: Allow: /a/b)" in allowed.stdout
     assert skitter("robots", "http://127.0.0.1:9/").returncode == 3
+
+
+def test_a_full_disk_behind_stdout_is_7(skitter: Skitter, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m skitter crawl example.com --dry-run > /dev/full"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 7
+    assert result.stderr == "skitter: no space left on device\n"
 
 
 def test_status_counts_what_there_is(skitter: Skitter, site: Site) -> None:

@@ -149,6 +149,7 @@ def test_a_link_is_followed_if_one_of_its_mentions_may_be() -> None:
     assert follows("<a href=/x rel=nofollow>a</a><a href=/x>b</a>") == {"http://h/x": True}
     assert follows("<a href=/x>a</a><a href=/x rel=nofollow>b</a>") == {"http://h/x": True}
     assert follows("<a href=/x#1 rel=nofollow>a</a><a href=/x#2>b</a>") == {"http://h/x": True}
+    assert follows("<a href=/x#1>a</a><a href=/x#2 rel=nofollow>b</a>") == {"http://h/x": True}
 
 
 # Meta elements
@@ -223,7 +224,7 @@ def test_description_and_language() -> None:
 
 # Encodings: byte-order mark, header, meta element, and then the bytes themselves
 
-GREETING = "Grüße – Привет"
+GREETING = "Grüße, Привет"
 
 
 @pytest.mark.parametrize(
@@ -304,18 +305,22 @@ def test_a_label_that_nobody_knows_is_no_label() -> None:
     assert reading(f"<meta charset=utf-8><title>{GREETING}</title>", "x-no-such-charset").title == GREETING
 
 
-@pytest.mark.parametrize("label", sorted({*aliases, *aliases.values(), *(a.replace("_", "-") for a in aliases)}))
+@pytest.mark.parametrize(
+    "label", sorted({*aliases, *aliases.values(), *(a.replace("_", "-") for a in aliases)})
+)
 def test_no_codec_of_python_is_reached_by_a_label(label: str) -> None:
     """B14: a charset label is the server's text. ``zip`` and ``rot13`` are codecs in Python."""
     body = f"<meta charset={label}><title>{GREETING}</title><p>\xff".encode("latin-1", "replace")
     for charset in (label, label.upper(), None):
-        start = time.perf_counter()
+        start = time.process_time()
         found = reading(body, charset, "html", "text")
-        assert time.perf_counter() - start < 0.05
+        assert time.process_time() - start < 0.05
         assert isinstance(found.html, str)
 
 
-@pytest.mark.parametrize("label", ["", " ", "\0", "utf-8\0", "../../etc/passwd", "a" * 100_000, "é", "os.path"])
+@pytest.mark.parametrize(
+    "label", ["", " ", "\0", "utf-8\0", "../../etc/passwd", "a" * 100_000, "é", "os.path"]
+)
 def test_labels_that_are_no_names(label: str) -> None:
     assert reading("<title>x</title>", label).title == "x"
 
@@ -323,10 +328,11 @@ def test_labels_that_are_no_names(label: str) -> None:
 # Whatever the bytes are
 
 TAGS = st.sampled_from([
-    "<a href=", "<base href=", "<title>", "</title>", "<meta name=robots content=", "<link rel=canonical href=",
-    "<svg>", "<math>", "<table>", "<template>", "<select>", "</p>", "<!--", "-->", "<![CDATA[", "<script>",
-    "</script>", "<plaintext>", "<frameset>", "http://", "//", "\0", "'", '"', ">", "&#0;", "&#xD800;", "é", "\ufffe",
-    "<meta http-equiv=refresh content=", "0;url=", "<html lang=", "[::1", "@", "\ud83d",
+    "<a href=", "<base href=", "<title>", "</title>", "<meta name=robots content=", "<svg>", "<math>",
+    "<link rel=canonical href=", "<table>", "<template>", "<select>", "</p>", "<!--", "-->", "<![CDATA[",
+    "<script>", "</script>", "<plaintext>", "<frameset>", "http://", "//", "\0", "'", '"', ">", "&#0;",
+    "&#xD800;", "é", "\ufffe", "<meta http-equiv=refresh content=", "0;url=", "<html lang=", "[::1", "@",
+    "\ud83d",
 ])  # fmt: skip
 
 
@@ -345,17 +351,17 @@ def test_any_soup_of_tags_can_be_read(soup: str) -> None:
 def test_a_nest_of_a_hundred_thousand_tags(tag: str) -> None:
     """B10: whoever recurses over the tree is killed here, and not by an exception."""
     body = tag * 100_000 + "<title>deep</title>"
-    start = time.perf_counter()
+    start = time.process_time()
     found = reading(body, None, "html", "text")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert len(found.links) <= 1
 
 
 def test_a_page_of_many_links_is_read_in_reasonable_time() -> None:
     body = "".join(f"<a href=/{number}>x</a>" for number in range(20_000))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(links(body)) == 20_000
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -375,6 +381,6 @@ def test_a_page_of_many_links_is_read_in_reasonable_time() -> None:
     ids=lambda body: body[:12],
 )
 def test_no_small_page_takes_long(body: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     reading(body, None)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -27,7 +27,9 @@ def test_a_page_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["text/plain; charset=koi8-r", "application/pdf", "image/png", "application/json"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain; charset=koi8-r", "application/pdf", "image/png", "application/json"]
+)
 def test_other_types_are_only_named(kind: str) -> None:
     """The bytes look like HTML, and the server says that they are not."""
     found = read(response(PAGE, ("Content-Type", kind)), "skitter")
@@ -76,7 +78,9 @@ def test_text_and_html_come_only_when_asked_for() -> None:
 CONTENT_TYPES = st.one_of(
     st.none(),
     st.text(max_size=30),
-    st.sampled_from(["text/html", "text/html; charset=utf-16", "text/html; charset=zip", "text/html; charset=\0"]),
+    st.sampled_from(
+        ["text/html", "text/html; charset=utf-16", "text/html; charset=zip", "text/html; charset=\0"]
+    ),
 )
 ALL = frozenset({"text", "html"})
 

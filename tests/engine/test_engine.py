@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import pytest
 
+from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.engine import Engine
 from skitter.events import Event
 from skitter.frontier import MemoryFrontier
-from skitter.model import Failure, FinishReason, Headers, Page, Reason, Record, Response, Summary
+from skitter.model import Failure, FinishReason, Headers, Page, Reason, Record, Response, Row, Summary
 from skitter.testing import FakeClock, FakeFetcher
 
 A = "http://a.test"
@@ -179,6 +182,29 @@ def test_retry_after_is_obeyed_and_costs_no_try() -> None:
     assert not [time for time in others if time > first + 0.02], "the whole host is left alone"
 
 
+def test_a_retry_after_of_nothing_costs_a_try_and_waits() -> None:
+    world = World(retries=3)
+    world.web.page(f"{A}/", links=["/busy"])
+    world.web.answers(f"{A}/busy", [refusal("", "0")])
+    summary = world.crawl(f"{A}/")
+    assert summary.by_reason == {Reason.FETCHED: 1, Reason.HTTP_ERROR: 1}
+    assert len(world.web.times("/busy")) == 4
+    assert min(world.gaps("/busy")) >= 1
+
+
+@pytest.mark.parametrize("wait", ["99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_absurd_waits_park_the_host_and_nothing_else(wait: str) -> None:
+    world = World()
+    world.web.page(f"{A}/", links=["/busy"])
+    world.web.answers(f"{A}/busy", [refusal("", wait)])
+    world.web.page("http://b.test/robots.txt", "User-agent: *\nCrawl-delay: 1e300")
+    world.web.page("http://b.test/", links=["/1"])
+    world.web.page("http://c.test/", links=[f"/{n}" for n in range(30)])
+    summary = world.crawl(f"{A}/", "http://b.test/", "http://c.test/")
+    assert summary.finish_reason is FinishReason.WAITING
+    assert len([url for url in world.records if "c.test" in url]) == 31
+
+
 def test_waits_beyond_max_wait_end_the_run() -> None:
     world = World(max_wait="1h")
     world.web.page(f"{A}/", links=["/busy"])
@@ -264,6 +290,34 @@ def test_robots_redirects_are_followed_at_the_other_hosts_pace() -> None:
     world.crawl("http://b.test/", f"{A}/")
     assert world.reasons()[f"{A}/no"] == "robots_denied"
     assert min(world.gaps("http://b.test")) >= 10
+
+
+@pytest.mark.parametrize("answers", [[500, 200], [500] * 9])
+def test_robots_that_lies_elsewhere_is_asked_again_there(answers: list[int]) -> None:
+    """The errand goes back to the other host's lane, which has no other work to wake it."""
+    world = World()
+    moved = Response(f"{A}/robots.txt", 302, Headers((("Location", "http://b.test/r.txt"),)))
+    world.web.answers(f"{A}/robots.txt", [moved])
+    world.web.answers("http://b.test/r.txt", answers)
+    world.web.page(f"{A}/")
+    summary = world.crawl(f"{A}/")
+    assert summary.pending == 0
+    assert world.reasons()[f"{A}/"] == ("fetched" if 200 in answers else "http_error")
+
+
+def test_a_host_that_is_given_up_drops_no_others_robots() -> None:
+    world = World()
+    moved = Response(f"{A}/robots.txt", 302, Headers((("Location", "http://b.test/x.txt"),)))
+    world.web.answers(f"{A}/robots.txt", [moved])
+    world.web.answers(
+        "http://b.test/robots.txt",
+        [Failure(Reason.TLS_FAILED, "no", transient=False, host_fault=True)],
+        latency=1,
+    )
+    world.web.page(f"{A}/")
+    summary = world.crawl(f"{A}/", "http://b.test/")
+    assert summary.pending == 0
+    assert set(world.reasons()) == {f"{A}/", "http://b.test/"}
 
 
 def test_robots_is_fetched_again_after_a_day() -> None:
@@ -354,6 +408,89 @@ def test_depth_is_the_true_distance_even_when_a_shorter_way_has_to_be_tried_agai
     assert {url.removeprefix(A): record.depth for url, record in world.records.items()} == {
         "/": 0, "/late": 1, "/a": 1, "/b": 2, "/x": 2, "/end": 3,
     }  # fmt: skip
+
+
+def test_by_level_over_several_hosts_comes_to_an_end() -> None:
+    """A deep retry at the head of a host's queue must not hide a shallow one (it was a hot loop)."""
+    world = World(depth=3, scope="any", retries=1)
+    world.web.page(f"{A}/", links=["/p1"])
+    world.web.page(f"{A}/p1", links=["/deep"])
+    world.web.answers(f"{A}/deep", [500])
+    world.web.page("http://b.test/", links=[f"{A}/q"], latency=0.5)
+    world.web.answers(f"{A}/q", [500], latency=0.1)
+    assert world.crawl(f"{A}/", "http://b.test/").pending == 0
+
+
+class SlowSink:
+    """A sink whose writes take long, as a pipe's may."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+
+    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
+        return held, length
+
+    def open(self, offset: int | None) -> None:
+        pass
+
+    def write(self, rows: Sequence[Row]) -> int:
+        time.sleep(0.05)
+        self.urls.extend(row.record.url for row in rows)
+        return len(self.urls)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("limit", [5, 20])
+def test_what_ended_during_the_last_commit_is_committed_too(limit: int) -> None:
+    """On the real clock: a commit is under way when the limit is reached."""
+
+    async def main() -> tuple[Summary, int]:
+        clock = SystemClock()
+        web = FakeFetcher(clock, latency=0.005)
+        web.page(f"{A}/", links=[f"/{n}" for n in range(50)])
+        for n in range(50):
+            web.page(f"{A}/{n}")
+        frontier, sink = MemoryFrontier(), SlowSink()
+        config = build(("{}", {"limit": limit}))
+        engine = Engine(
+            config, fetcher=web, frontier=frontier, sinks=[sink], clock=clock, observe=lambda event: None
+        )
+        summary = await engine.run([f"{A}/"])
+        opening = await frontier.open()
+        assert opening.tally == summary.by_reason
+        return summary, len(sink.urls)
+
+    summary, written = asyncio.run(main())
+    assert summary.by_reason == {Reason.FETCHED: limit}
+    assert written == limit
+
+
+def test_a_reached_limit_ends_the_run_at_once_though_seeds_are_still_to_come() -> None:
+    release = threading.Event()
+
+    def seeds() -> Iterator[str]:
+        yield f"{A}/"
+        release.wait(20)
+
+    async def main() -> Summary:
+        clock = SystemClock()
+        web = FakeFetcher(clock)
+        web.page(f"{A}/")
+        engine = Engine(
+            build(("{}", {"limit": 1, "scope": "page"})),
+            fetcher=web,
+            frontier=MemoryFrontier(),
+            clock=clock,
+            observe=lambda event: None,
+        )
+        return await asyncio.wait_for(engine.run(seeds()), 10)
+
+    assert asyncio.run(main()).finish_reason is FinishReason.LIMIT
+    release.set()
 
 
 def test_stop_finishes_what_is_in_flight_and_starts_nothing() -> None:

@@ -203,6 +203,30 @@ def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(kind: str
     run(make, use)
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_by_level_a_deep_retry_hides_no_shallow_one(kind: str, tmp_path: Path) -> None:
+    def make() -> Frontier:
+        if kind == "memory":
+            return MemoryFrontier(by_level=True)
+        return SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
+
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/deep", depth=2)])
+        (lease,) = await frontier.lease({A: 10}, 1.0)
+        deep = lease.entries[0]
+        await frontier.settle(Batch((Settlement(deep, retry=replace(deep, due=10.0)),)))
+        await frontier.admit([entry(f"{A}/new", depth=1)])
+        (lease,) = await frontier.lease({A: 10}, 5.0)
+        new = lease.entries[0]
+        await frontier.settle(Batch((Settlement(new, retry=replace(new, due=20.0)),)))
+        (lease,) = await frontier.lease({A: 10}, 15.0)
+        assert (lease.entries, lease.more) == ((), 20.0)
+        (lease,) = await frontier.lease({A: 10}, 25.0)
+        assert [item.url for item in lease.entries] == [f"{A}/new"]
+
+    run(make, use)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("alsr"), st.integers(0, 30)), max_size=60))
 def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, int]]) -> None:

@@ -1,6 +1,8 @@
 """Content codings: byte-exact whatever the chunks, never silently short, and never all at once."""
 
+import contextlib
 import gzip
+import itertools
 import sys
 import time
 import tracemalloc
@@ -86,7 +88,7 @@ def test_any_bytes_cut_anywhere_come_back(
     coding, encode = coded
     data = encode(body)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    parts = [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [data[start:end] for start, end in itertools.pairwise(edges)]
     assert decode(coding, *parts) == (body, True)
 
 
@@ -233,17 +235,17 @@ def test_flipped_bits_are_damage_or_at_least_bounded(coding: str, encode: Callab
             continue
 
 
-@given(st.sampled_from(["gzip", "deflate", "br", "zstd", "gzip, br", "zstd, deflate"]), st.binary(max_size=300))
+@given(
+    st.sampled_from(["gzip", "deflate", "br", "zstd", "gzip, br", "zstd, deflate"]), st.binary(max_size=300)
+)
 def test_any_bytes_are_decoded_or_damaged(coding: str, data: bytes) -> None:
-    try:
+    with contextlib.suppress(DamagedBody):
         decode(coding, data[:150], data[150:])
-    except DamagedBody:
-        pass
 
 
 def test_a_zstd_window_beyond_eight_mib_is_refused() -> None:
     """RFC 9659: otherwise 20 bytes of a frame's head would reserve gigabytes."""
-    parameters = {zstd.CompressionParameter.window_log: 27}
+    parameters = {int(zstd.CompressionParameter.window_log): 27}
     compressor = zstd.ZstdCompressor(options=parameters)
     data = compressor.compress(b"x" * 1000) + compressor.flush()
     with pytest.raises(DamagedBody):
@@ -278,24 +280,24 @@ def made() -> dict[str, tuple[str, bytes]]:
     return bombs()
 
 
-BOMBS = ["gzip members", "one deflate stream", "one raw stream", "br", "zstd", "gzip in gzip", "deflate in br"]
-
-
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize(
+    "name",
+    ["gzip members", "one deflate stream", "one raw stream", "br", "zstd", "gzip in gzip", "deflate in br"],
+)
 def test_a_bomb_goes_off_piece_by_piece(name: str, made: dict[str, tuple[str, bytes]]) -> None:
     """B1: whoever stops at his cap has paid for his cap, not for the bomb."""
     coding, data = made[name]
     assert len(data) < 2 * MIB
     decoder = BodyDecoder(coding)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     size = 0
     for piece in decoder.feed(data):
         assert 0 < len(piece) <= PIECE
         size += len(piece)
         if size >= MIB:
             break
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size >= MIB

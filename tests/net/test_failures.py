@@ -95,7 +95,8 @@ def test_no_text_says_where_we_went(error: Exception, was_sent: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("x"), RuntimeError("bug"), AssertionError(), AttributeError(), LookupError(), MemoryError()]
+    "error",
+    [KeyError("x"), RuntimeError("bug"), AssertionError(), AttributeError(), LookupError(), MemoryError()],
 )
 def test_what_is_not_the_networks_is_not_translated(error: Exception) -> None:
     """A bug of ours must stop the run loudly, and not become a page that failed."""

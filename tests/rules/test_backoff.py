@@ -129,10 +129,10 @@ def test_every_number_of_seconds_is_honoured_in_full(seconds: int) -> None:
     assert retry_after(str(seconds), NOW) == float(seconds)
 
 
-@given(st.datetimes(min_value=datetime(2024, 1, 1), max_value=datetime(9000, 1, 1), timezones=st.just(UTC)))
-def test_every_date_to_come_is_honoured_in_full(date: datetime) -> None:
-    date = date.replace(microsecond=0)
-    assert retry_after(format_datetime(date, usegmt=True), NOW) == date.timestamp() - NOW
+@given(st.integers(min_value=0, max_value=200_000_000_000))
+def test_every_date_to_come_is_honoured_in_full(seconds: int) -> None:
+    date = datetime.fromtimestamp(NOW + seconds, UTC)
+    assert retry_after(format_datetime(date, usegmt=True), NOW) == seconds
 
 
 @given(st.one_of(st.text(max_size=40), st.text("0123456789 :,-+GMTNovue", max_size=30)))

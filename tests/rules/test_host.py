@@ -1,5 +1,6 @@
 """How one host is treated: the pace, the window and the gates, in numbers."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_whatever_the_connections_take_the_gaps_are_kept(
         now += connect
         slow.sent(now)
         sent.append(now)
-    for before, after in zip(sent, sent[1:], strict=False):
+    for before, after in itertools.pairwise(sent):
         assert after - before >= delay
 
 
@@ -392,6 +393,21 @@ def test_a_remembered_window_keeps_within_its_bounds(remembered: float) -> None:
     assert 1 <= after.window <= 4
 
 
+def test_what_this_run_knows_already_is_newer_and_stays() -> None:
+    """The state of a host may be read from disk after the first requests have gone to it."""
+    after = host(delay=5.0, per_host=4)
+    good(after)
+    pace = after.next_at
+    after.restore(
+        HostState("http://h", next_at=NOW - 9, gate=NOW + 60, window=1.0, limit=4, refusals=9, given=True),
+        NOW + 1,
+    )
+    assert (after.next_at, after.window, after.refusals) == (pace, 4, 0)
+    assert (after.gate, after.given, after.answered) == (NOW + 60, True, True)
+    after.restore(HostState("http://h"), NOW + 2)
+    assert (after.gate, after.given, after.answered) == (NOW + 60, True, True)
+
+
 def test_nothing_is_in_flight_after_a_restore() -> None:
     after = host()
     after.restore(used().state(), NOW)
@@ -406,7 +422,9 @@ def test_repr_shows_what_matters() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Signal)), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1e6)))),
+    st.lists(
+        st.tuples(st.sampled_from(list(Signal)), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1e6)))
+    ),
     st.one_of(st.none(), st.integers(1, 20)),
 )
 def test_no_history_breaks_the_bounds(

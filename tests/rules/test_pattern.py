@@ -53,5 +53,5 @@ def test_an_expression_is_searched_for_anywhere() -> None:
 
 @pytest.mark.parametrize("pattern", ["", "re:(", "re:[a", "re:?"])
 def test_what_cannot_be_understood_is_said_in_words(pattern: str) -> None:
-    with pytest.raises(ValueError, match="expression|empty"):
+    with pytest.raises(ValueError, match=r"expression|empty"):
         compile_pattern(pattern)

@@ -1,4 +1,4 @@
-"""robots.txt is a promise to strangers: each point of RFC 9309 has its test, and Google's parser is the judge."""
+"""robots.txt is a promise to strangers: each point of RFC 9309 is tested, and Google's parser judges."""
 
 import random
 import time
@@ -31,7 +31,10 @@ def matches(pattern: str, target: str) -> bool:
 
 
 def test_groups_of_one_agent_are_put_together() -> None:
-    text = "User-agent: skitter\nDisallow: /a\n\nUser-agent: other\nDisallow: /b\n\nUser-agent: skitter\nDisallow: /c\n"
+    text = (
+        "User-agent: skitter\nDisallow: /a\n\nUser-agent: other\nDisallow: /b\n\n"
+        "User-agent: skitter\nDisallow: /c\n"
+    )
     assert [allows(text, target) for target in ("/a", "/b", "/c")] == [False, True, False]
 
 
@@ -49,7 +52,10 @@ def test_a_group_may_be_for_several_agents() -> None:
 
 def test_agents_stay_together_over_blank_lines_comments_and_unknown_records() -> None:
     """2.2.4: other records must not interfere; only a rule ends the list of agents."""
-    text = "User-agent: a\n\n# comment\nSitemap: http://h/s.xml\nFoo: bar\nCrawl-delay: 1\nUser-agent: b\nDisallow: /x\n"
+    text = (
+        "User-agent: a\n\n# comment\nSitemap: http://h/s.xml\nFoo: bar\nCrawl-delay: 1\n"
+        "User-agent: b\nDisallow: /x\n"
+    )
     assert not allows(text, "/x", "a")
     assert not allows(text, "/x", "b")
 
@@ -139,7 +145,7 @@ def test_allow_wins_a_tie() -> None:
 
 
 def test_length_is_that_of_the_pattern_in_octets() -> None:
-    """"é" is six octets once it is escaped, as it stands in the URL."""
+    """Once it is escaped, as it stands in the URL, an "é" is six octets."""
     assert not allows("User-agent: *\nAllow: /???\nDisallow: /é\n", "/%C3%A9")
     assert not allows("User-agent: *\nAllow: /*abc\nDisallow: /é*\n", "/%C3%A9abc")
     assert allows("User-agent: *\nAllow: /*abcdef\nDisallow: /é*\n", "/%C3%A9abcdef")
@@ -330,7 +336,9 @@ def test_slips_that_googles_parser_forgives(line: str) -> None:
     assert not allows(f"User-agent: *\n{line}\n", "/a")
 
 
-@pytest.mark.parametrize("line", ["Disallow", "Disallow /a /b", ": /a", "Dis allow: /a", "/a", "\0", "Noindex: /a"])
+@pytest.mark.parametrize(
+    "line", ["Disallow", "Disallow /a /b", ": /a", "Dis allow: /a", "/a", "\0", "Noindex: /a"]
+)
 def test_lines_that_say_nothing_are_skipped(line: str) -> None:
     assert allows(f"User-agent: *\n{line}\n", "/a")
     assert not allows(f"User-agent: *\n{line}\nDisallow: /a\n", "/a")
@@ -387,7 +395,9 @@ def test_a_crawl_delay_without_an_agent_is_for_nobody() -> None:
 
 
 def test_sitemaps_belong_to_no_group() -> None:
-    text = "Sitemap: http://h/1.xml\nUser-agent: other\nDisallow: /\nSITEMAP:http://h/2.xml\nsite-map: /3.xml\n"
+    text = (
+        "Sitemap: http://h/1.xml\nUser-agent: other\nDisallow: /\nSITEMAP:http://h/2.xml\nsite-map: /3.xml\n"
+    )
     assert robots(text).sitemaps == ("http://h/1.xml", "http://h/2.xml", "/3.xml")
     assert robots("Sitemap: http://h/1.xml\n").sitemaps == ("http://h/1.xml",)
 
@@ -413,9 +423,9 @@ def test_nothing_beyond_the_cap_is_read() -> None:
 
 def test_a_giant_file_costs_no_more_than_the_cap() -> None:
     body = b"User-agent: *\nDisallow: /a\n" + b"x" * 20_000_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert not parse(body, "x").judge("/a").allowed
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_a_giant_line_is_cut_and_the_next_one_read() -> None:
@@ -454,14 +464,16 @@ def test_a_rule_cannot_make_matching_slow(pattern: str, target: str) -> None:
     """X6 allows 5 ms; ten times that leaves room for a busy machine. A backtracking matcher takes
     seconds for the fourth of these and would never end with the others."""
     found = robots(one_rule(pattern))
-    start = time.perf_counter()
+    start = time.process_time()
     assert found.judge(target).allowed
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 # The oracle: Google's parser, from which the RFC was written
 
-PIECES = ["a", "b", "/", "*", "$", "ab", "a/", "?x=", "%7E", "%2f", "%C3%A9", "é", "%", "*a", ".html", "index.html"]
+PIECES = [
+    "a", "b", "/", "*", "$", "ab", "a/", "?x=", "%7E", "%2f", "%C3%A9", "é", "%", "*a", ".html", "index.html",
+]  # fmt: skip
 TARGETS = ["a", "b", "/", "ab", "a/", "?x=", "%C3%A9", "%2F", ".html", "index.html", "$", "*"]
 AGENTS = ["*", "skitter", "Skitter/1.0", "other", "skitterbot", "*foo", "* x", "", "sk itter", "SKITTER"]
 AGENT_KEYS = ["User-agent", "user-agent", "USER-AGENT", "User-Agent ", "Useragent"]

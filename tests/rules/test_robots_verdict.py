@@ -48,9 +48,7 @@ def test_unreachable_means_asking_again_and_then_denied(status: int) -> None:
     """2.3.1.4: complete disallow."""
     for tries in range(3):
         assert decide(response(status, b"x"), tries=tries) == Again(f"HTTP {status}", free=False)
-    assert decide(response(status), tries=3) == Denied(
-        Done(Reason.HTTP_ERROR, f"robots.txt: HTTP {status}")
-    )
+    assert decide(response(status), tries=3) == Denied(Done(Reason.HTTP_ERROR, f"robots.txt: HTTP {status}"))
     assert isinstance(decide(response(status), retries=0), Denied)
 
 
@@ -59,6 +57,17 @@ def test_unreachable_means_asking_again_and_then_denied(status: int) -> None:
 def test_a_wait_that_the_server_asks_for_costs_no_try(status: int, tries: int) -> None:
     answer = response(status, Retry_After="120")
     assert decide(answer, tries=tries) == Again(f"HTTP {status}", free=True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_wait_at_all_costs_a_try(status: int) -> None:
+    """For ever "again, at once" would be a request a turn, and no end."""
+    assert decide(response(status, Retry_After="0")) == Again(f"HTTP {status}", free=False)
+
+
+def test_of_two_locations_the_first_counts() -> None:
+    answer = Response(URL, 302, Headers((("Location", "/1"), ("Location", "/2"))))
+    assert decide(answer) == Hop("http://h/1")
 
 
 def test_too_many_requests_without_a_wait_are_tried_again() -> None:
@@ -88,7 +97,9 @@ def test_five_redirects_are_followed_and_then_the_file_is_unavailable() -> None:
     assert MAX_REDIRECTS == 5
 
 
-@pytest.mark.parametrize("location", [None, "", "ftp://h/robots.txt", "file:///etc/robots.txt", "http://", "data:,"])
+@pytest.mark.parametrize(
+    "location", [None, "", "ftp://h/robots.txt", "file:///etc/robots.txt", "http://", "data:,"]
+)
 def test_a_redirect_to_nowhere_is_unavailable(location: str | None) -> None:
     """Asking the same address again would only bring the same answer, five times over."""
     headers = {} if location is None else {"Location": location}

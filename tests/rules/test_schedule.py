@@ -73,6 +73,13 @@ def test_a_host_that_must_wait_is_a_time() -> None:
     assert made.next(NOW + 60) == Ready(a)
 
 
+def test_who_came_first_is_served_first() -> None:
+    """Among hosts that became ready at the same time; the other way round, the first would starve."""
+    lanes = [lane(name, 1) for name in "abcd"]
+    made = schedule(*lanes)
+    assert [made.next(NOW) for _ in lanes] == [Ready(each) for each in lanes]
+
+
 def test_of_several_waits_the_earliest_is_named() -> None:
     lanes = [lane(name, 1) for name in "abc"]
     for each, wait in zip(lanes, (50, 10, 30), strict=True):
@@ -284,7 +291,13 @@ HOSTS = st.lists(
 
 
 @settings(max_examples=150)
-@given(HOSTS, st.integers(1, 10), st.sampled_from([0.0, 0.2, 5.0]), st.sampled_from([0.01, 1.0, 60.0]), st.randoms())
+@given(
+    HOSTS,
+    st.integers(1, 10),
+    st.sampled_from([0.0, 0.2, 5.0]),
+    st.sampled_from([0.01, 1.0, 60.0]),
+    st.randoms(),
+)
 def test_whatever_happens_delays_and_windows_hold_and_everything_is_served(
     hosts: list[tuple[int, float, int | None]],
     slots: int,
@@ -382,7 +395,7 @@ def test_twenty_thousand_waiting_hosts_cost_little_a_decision() -> None:
     for number, each in enumerate(lanes):
         each.host.wait(NOW + number)
     made = schedule(*lanes)
-    start = time.perf_counter()
+    start = time.process_time()
     for number, each in enumerate(lanes):
         assert made.next(NOW + number) == Ready(each)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

@@ -73,7 +73,8 @@ def test_http_and_https_on_their_own_ports_are_one_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", ["http://h.example:8080/", "https://h.example:8443/", "https://h.example:80/", "http://h.example:443/"]
+    "other",
+    ["http://h.example:8080/", "https://h.example:8443/", "https://h.example:80/", "http://h.example:443/"],
 )
 def test_another_port_is_another_host(other: str) -> None:
     """Another service of the machine: its owner may be somebody else."""
@@ -262,22 +263,22 @@ def test_a_bad_pattern_is_the_operators_mistake(option: str, pattern: str) -> No
 def test_a_url_cannot_make_a_glob_slow(pattern: str, url: str) -> None:
     """X6: translated to ".*" throughout, the first of these would not end in this century."""
     hostile = bounds("any", include=(pattern,))
-    start = time.perf_counter()
+    start = time.process_time()
     assert hostile.refuses(url, 1) == "matches no include pattern"
-    assert time.perf_counter() - start < 0.25
+    assert time.process_time() - start < 0.25
 
 
 def test_many_prefix_roots_do_not_slow_the_look_up() -> None:
     """Seeds may come by the million; a link's way up its folders is short."""
     many = bounds("prefix", *(f"http://h/{number}/" for number in range(20_000)))
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(1000):
         assert many.refuses(f"http://h/{number}/a/b/c/d/e/f", 1) is None
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_a_path_of_many_folders_is_judged_quickly() -> None:
     url = "http://h/" + "a/" * 4000
-    start = time.perf_counter()
+    start = time.process_time()
     assert bounds("prefix", "http://h/b/").refuses(url, 1) == "outside scope 'prefix'"
-    assert time.perf_counter() - start < 0.25
+    assert time.process_time() - start < 0.25

@@ -196,6 +196,7 @@ def test_a_url_that_is_too_long_is_refused_before_and_after_parsing() -> None:
     assert canonical("http://h/" + "é" * 2000) is None
     assert canonical("a" * 4000, "http://h/" + "b" * 4000 + "/" + "c" * 100) is not None
     assert canonical("a" * 5000, "http://h/" + "b" * 4000 + "/") is None
+    assert canonical("http://h/" + "./" * 5000) is None  # short once parsed, but nobody should have to
 
 
 # Properties
@@ -332,9 +333,7 @@ def test_keys_are_spread() -> None:
 @given(st.lists(ADMITTED, max_size=4))
 def test_many_keys_are_eight_bytes_each(urls: list[str]) -> None:
     packed = keys_of(urls)
-    numbers = [
-        int.from_bytes(packed[start : start + 8], signed=True) for start in range(0, len(packed), 8)
-    ]
+    numbers = [int.from_bytes(packed[start : start + 8], signed=True) for start in range(0, len(packed), 8)]
     assert numbers == [key_of(url) for url in urls]
 
 
@@ -362,8 +361,8 @@ def test_many_keys_are_eight_bytes_each(urls: list[str]) -> None:
     ids=lambda text: f"{text[:14]}x{len(text)}",
 )
 def test_a_hostile_url_costs_next_to_nothing(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = canonical(text)
     again = canonical(text, "http://h/")
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
     assert all(url is None or len(url) <= MAX_URL for url in (found, again))

@@ -28,9 +28,7 @@ def decide(
     chance: float = 0.5,
     host_answered: bool = False,
 ) -> Verdict:
-    return judge(
-        answer, at or entry(), retries=retries, now=NOW, chance=chance, host_answered=host_answered
-    )
+    return judge(answer, at or entry(), retries=retries, now=NOW, chance=chance, host_answered=host_answered)
 
 
 # Statuses
@@ -119,6 +117,15 @@ def test_a_wait_that_makes_no_sense_is_an_ordinary_retry(value: str) -> None:
     assert decide(response(503, Retry_After=value), entry(spent=3)) == Done(Reason.HTTP_ERROR, "HTTP 503")
 
 
+@pytest.mark.parametrize("status", sorted(REFUSALS))
+@pytest.mark.parametrize("value", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_no_wait_at_all_is_not_for_free(status: int, value: str) -> None:
+    """A URL that always says "again, at once" would be asked for ever, between all the others."""
+    answer = response(status, Retry_After=value)
+    assert decide(answer) == RetryAt(NOW + 1.0, Reason.HTTP_ERROR, f"HTTP {status}")
+    assert decide(answer, entry(spent=3)) == Done(Reason.HTTP_ERROR, f"HTTP {status}")
+
+
 @pytest.mark.parametrize("status", sorted(TRANSIENT - REFUSALS))
 def test_other_statuses_ask_for_nothing(status: int) -> None:
     verdict = decide(response(status, Retry_After="120"))
@@ -189,6 +196,12 @@ def test_a_chain_may_have_twenty_hops_and_no_more() -> None:
 def test_any_location_has_an_ending(location: str) -> None:
     verdict = decide(response(302, Location=location))
     assert isinstance(verdict, Done | Redirect)
+
+
+def test_of_two_locations_the_first_counts() -> None:
+    """Joined, as fields of one name are, they would be a third URL that nobody meant."""
+    answer = Response(URL, 302, Headers((("Location", "/1"), ("location", "/2"))))
+    assert decide(answer) == Redirect("http://h/1")
 
 
 # Failures

@@ -55,14 +55,43 @@ def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
     assert urls(path) == ["http://a.test/1", "http://a.test/3"]
 
 
+def written(path: Path, *names: str) -> int:
+    sink = JsonlSink(str(path))
+    sink.open(None)
+    length = sink.write([row(f"http://a.test/{name}", html="x" * 100_000) for name in names])
+    sink.close()
+    return length
+
+
+def url_of(number: int) -> str:
+    return f"http://a.test/{number}"
+
+
+def test_what_is_there_is_known_again_by_its_last_record(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    length = written(path, "1", "2", "3")
+    with path.open("ab") as file:
+        file.write(b"not committed")
+    assert JsonlSink(str(path)).recover(3, length, url_of) == (3, length)
+
+
+def test_a_file_cut_short_by_a_power_failure_counts_as_far_as_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    length = written(path, "1", "2", "3")
+    line = length // 3
+    for size, whole in ((0, 0), (5, 0), (line, 1), (line + 1, 1), (3 * line - 1, 2)):
+        written(path, "1", "2", "3")
+        path.write_bytes(path.read_bytes()[:size])
+        assert JsonlSink(str(path)).recover(3, length, url_of) == (whole, whole * line), size
+
+
 def test_a_file_that_is_not_the_one_we_wrote_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    path.write_bytes(b"short")
-    with pytest.raises(JobError, match="has 5 bytes and the job wrote 100"):
-        JsonlSink(str(path)).open(100)
-    with pytest.raises(JobError, match="not the file"):
-        JsonlSink(str(path)).open(4)
-    assert path.read_bytes() == b"short"
+    for data in (b"notes, longer than what we wrote\n" * 10, b"x" * 200, b'{"url":"http://b.test/"}\n' * 20):
+        path.write_bytes(data)
+        with pytest.raises(JobError, match="not the file"):
+            JsonlSink(str(path)).recover(2, 50, url_of)
+        assert path.read_bytes() == data
 
 
 def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from rich.console import Console
-
 from skitter.config import Terminal
 from skitter.events import Event
+from skitter.observe.console import StderrConsole
 from skitter.observe.log import JsonLog, TextLog
 from skitter.observe.progress import LiveProgress, PlainProgress
 from skitter.observe.stats import Stats
@@ -20,7 +19,7 @@ class Display:
     """What the operator sees: log, progress, summary, as the options say."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self._console = Console(stderr=True, no_color=terminal.no_color or None)
+        self._console = StderrConsole(no_color=terminal.no_color)
         self._quiet = terminal.quiet
         self._json = terminal.log_format == "json"
         self._stats = Stats()
@@ -41,4 +40,4 @@ class Display:
     def finish(self, line: str) -> None:
         """How it ended: always the last line."""
         if not self._quiet and not self._json:
-            self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+            self._console.say(printable(line))

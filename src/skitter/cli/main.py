@@ -35,8 +35,9 @@ def main(arguments: list[str]) -> int:
     """Run a command line; the exit code. Results go to stdout, everything else to stderr."""
     try:
         found = parse(_parser(), arguments)
-        command = import_module(f"skitter.cli.{found.command}")
-        return int(command.run(found))
+        code = import_module(f"skitter.cli.{found.command}").run(found)
+        sys.stdout.flush()
+        return int(code)
     except UsageError as error:
         return _fail(str(error), _USAGE)
     except StorageError as error:
@@ -45,8 +46,11 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error), _INTERNAL)
     except BrokenPipeError:
         # Whoever read our output has had enough: quiet, and nothing is lost.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         return _BROKEN_PIPE
+    except OSError as error:
+        _silence_stdout()
+        return _fail((error.strerror or str(error)).lower(), _STORAGE)
     except KeyboardInterrupt:
         return 130
     except Exception:
@@ -55,6 +59,11 @@ def main(arguments: list[str]) -> int:
             "internal error, please report it; what was committed is safe: run the same command again",
             _INTERNAL,
         )
+
+
+def _silence_stdout() -> None:
+    """The interpreter flushes stdout at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -82,5 +83,7 @@ def _unknown(command: str, found: argparse.Namespace, word: str) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    sys.stderr.write(text + "\n")
+    """One line on stderr, if anybody listens there."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

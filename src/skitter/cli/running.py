@@ -121,4 +121,9 @@ def _fit_open_files(config: Config, observe: Observer) -> Config:
 
 def _come_back(summary: Summary) -> str | None:
     at = summary.come_back_at
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else None
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "a time beyond all calendars"

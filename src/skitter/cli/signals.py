@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 
 from skitter.engine import Engine
 from skitter.events import Noted, Observer
 
 __all__ = ["Signals"]
+
+# Seconds that the second signal leaves for closing connections and the database.
+_PATIENCE = 2.0
 
 
 class Signals:
@@ -31,3 +36,8 @@ class Signals:
             engine.stop()
         else:
             engine.abort()
+            # A thread may be stuck in a pipe that nobody reads, or in a name look-up: nobody waits for
+            # it. What is committed is safe, as after any kill.
+            timer = threading.Timer(_PATIENCE, os._exit, [128 + number])
+            timer.daemon = True
+            timer.start()

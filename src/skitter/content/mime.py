@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.message import Message
 
 __all__ = ["is_html", "media_type"]
 
@@ -39,10 +38,11 @@ def _outside_quotes(text: str) -> list[str]:
 
 
 def _charset(part: str) -> str | None:
-    message = Message()
-    message["content-type"] = part
-    charset = message.get_param("charset")
-    return charset if isinstance(charset, str) and charset else None
+    for parameter in part.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip('"').strip() or None
+    return None
 
 
 def is_html(essence: str | None, body: bytes) -> bool:

@@ -69,13 +69,16 @@ class Committer:
         self._now.set()
 
     async def run(self) -> None:
-        """Commit until closed."""
-        while not self._closed:
-            await self._dirty.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LINGER):
-                    await self._now.wait()
-            await self._finish(asyncio.create_task(self._flush(), name="commit"))
+        """Commit until closed, and then all that is left; also when the run is cancelled."""
+        try:
+            while not self._closed or self._waiting:
+                await self._dirty.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LINGER):
+                        await self._now.wait()
+                await self._finish(asyncio.create_task(self._flush(), name="commit"))
+        finally:
+            await self._finish(asyncio.create_task(self._flush(), name="last commit"))
 
     async def _finish(self, commit: asyncio.Task[None]) -> None:
         """A commit that has begun is finished, also when the run is cancelled meanwhile: its thread

@@ -15,7 +15,7 @@ from skitter.rules.host import Host, Signal
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
 from skitter.rules.schedule import Errand, Lane, Schedule
 from skitter.rules.url import origin_of
-from skitter.rules.verdict import REFUSALS
+from skitter.rules.verdict import LEAST_WAIT, REFUSALS
 
 __all__ = ["Lanes"]
 
@@ -172,6 +172,7 @@ class Lanes:
                 self._ask_again(lane, errand, error, free=free)
             case Denied(done):
                 self._close(errand.lane, done)
+        self.schedule.put(lane)
         self.schedule.put(errand.lane)
         self._wake.set()
 
@@ -197,7 +198,9 @@ class Lanes:
     def _close(self, lane: Lane, done: Done) -> None:
         """All URLs of the host end so, unasked."""
         lane.asked_robots = False
-        lane.errands.clear()
+        # What other hosts have sent for here goes its own way; it closes them if it fails.
+        for errand in [errand for errand in lane.errands if errand.lane is lane]:
+            lane.errands.remove(errand)
         if lane.closed is not None:
             return
         lane.closed = done
@@ -224,6 +227,7 @@ class Lanes:
             signal = _signal(answer)
             if signal is Signal.REFUSED:
                 asked = retry_after(answer.headers.get("retry-after"), self._clock.now())
+                asked = asked if asked is not None and asked >= LEAST_WAIT else None
             return answer
         finally:
             if not on_the_wire:

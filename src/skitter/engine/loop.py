@@ -26,6 +26,7 @@ __all__ = ["Engine"]
 # Links are judged by a scope that all seeds have drawn; of a longer list the crawl begins after so
 # many (one to two seconds), rather than read a list without end.
 _SEEDS_BEFORE_START = 100_000
+_LONGEST_SLEEP = 86400.0
 
 
 class Engine:
@@ -132,7 +133,8 @@ class Engine:
                     return
                 await self._sleep(None)
             elif self._must_hold():
-                await self._sleep(deadline)
+                if self._finish is None:
+                    await self._sleep(deadline)
             else:
                 await self._step(group, now, deadline)
 
@@ -164,6 +166,8 @@ class Engine:
             case Drained():
                 self._committer.hurry()
                 if self._quiet():
+                    if self._pending:  # better a loud end than URLs that nobody visits
+                        raise RuntimeError(f"{self._pending} URLs are pending and no host has work")
                     self._end(FinishReason.DONE)
                 else:
                     await self._sleep(deadline)
@@ -177,7 +181,8 @@ class Engine:
         self._wake.clear()
         timer = None
         if until is not None:
-            wait = max(0.0, until - self._clock.now())
+            # A robots.txt may ask for 1e300 seconds, which no timer takes; looking up once a day is free.
+            wait = min(max(0.0, until - self._clock.now()), _LONGEST_SLEEP)
             timer = asyncio.get_running_loop().call_later(wait, self._wake.set)
         await self._wake.wait()
         if timer is not None:

@@ -79,7 +79,7 @@ def unfetched_row(entry: Entry, done: Done, now: float) -> Row:
 
 def _location(answer: Response | Failure, done: Done) -> str | None:
     """Where a redirect leads that is not followed, in printable ASCII."""
-    location = answer.headers.get("location")
+    location = answer.headers.first("location")
     if location and done.reason in (Reason.REDIRECT_LOOP, Reason.REDIRECTED):
         return location[:2000].encode("ascii", "backslashreplace").decode()
     return None

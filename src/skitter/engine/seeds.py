@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import threading
 from collections.abc import Iterable
 from itertools import islice
@@ -17,13 +18,15 @@ __all__ = ["SeedReader", "read_seed"]
 
 # Admitted in one transaction at most; a seed costs about 10 us.
 _CHUNK = 5000
+# "mailto:x" and "ftp://x" have a scheme; "localhost:8080" has a port.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 
 
 def read_seed(text: str) -> str:
     """The canonical URL of a seed; without a scheme it means https. Raises ConfigError."""
     stripped = text.strip()
     url = canonical(stripped)
-    if url is None and "://" not in stripped:
+    if url is None and not _SCHEME.match(stripped):
         url = canonical(f"https://{stripped}")
     if url is None or not stripped:
         raise ConfigError(f"{stripped[:200]!r} is not an http or https URL")

@@ -1,4 +1,8 @@
-"""A run as a stream of pages: bounded, and over when the consumer is."""
+"""A run as a stream of pages: bounded, and over when the consumer is.
+
+A page is settled only when the consumer comes back for the next one: what he never had in hand stays
+pending, and a job hands it out again. So at most as many pages wait as there are requests in flight.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +18,32 @@ from skitter.model import Page, Summary
 
 __all__ = ["pages_of", "pages_of_sync"]
 
-# Pages that wait for the consumer: enough to keep both sides busy, few enough to hold bodies.
-_AHEAD = 16
-
 RunWith = Callable[[Deliver], Coroutine[Any, Any, Summary]]
+RunLoop = Callable[[Coroutine[Any, Any, None]], None]
 
 
 async def pages_of(run: RunWith) -> AsyncGenerator[Page, None]:
     """The pages of ``run(deliver)``. Closing the iterator cancels the run and waits for its end."""
-    pages: asyncio.Queue[Page | None] = asyncio.Queue(_AHEAD)
+    pages: asyncio.Queue[tuple[Page, asyncio.Future[None]] | None] = asyncio.Queue()
+
+    async def deliver(page: Page) -> None:
+        taken = asyncio.get_running_loop().create_future()
+        pages.put_nowait((page, taken))
+        await taken
 
     async def produce() -> None:
         try:
-            await run(pages.put)
+            await run(deliver)
         finally:
-            with contextlib.suppress(asyncio.QueueFull):
-                pages.put_nowait(None)
+            pages.put_nowait(None)
 
     task = asyncio.create_task(produce(), name="crawl")
     try:
-        while not (task.done() and pages.empty()):
-            getter = asyncio.ensure_future(pages.get())
-            await asyncio.wait((getter, task), return_when=asyncio.FIRST_COMPLETED)
-            if not getter.done():
-                getter.cancel()
-                continue
-            page = getter.result()
-            if page is not None:
-                yield page
+        while (item := await pages.get()) is not None:
+            page, taken = item
+            yield page
+            if not taken.done():
+                taken.set_result(None)
         await task  # raises what stopped the run
     finally:
         task.cancel()
@@ -49,40 +51,61 @@ async def pages_of(run: RunWith) -> AsyncGenerator[Page, None]:
             await task
 
 
-def pages_of_sync(
-    run: RunWith, run_loop: Callable[[Coroutine[Any, Any, None]], None]
-) -> Generator[Page, None, None]:
+def pages_of_sync(run: RunWith, run_loop: RunLoop) -> Generator[Page, None, None]:
     """The same from a thread with an event loop of its own."""
-    pages: queue.Queue[Page | BaseException | None] = queue.Queue(_AHEAD)
-    over = threading.Event()
+    pages: queue.SimpleQueue[tuple[Page, Callable[[], None]] | None] = queue.SimpleQueue()
+    runner = _Runner()
 
-    async def produce() -> None:
-        async def deliver(page: Page) -> None:
-            while not over.is_set():
-                try:
-                    return pages.put_nowait(page)
-                except queue.Full:
-                    await asyncio.sleep(0.01)
-            raise asyncio.CancelledError
-
-        await run(deliver)
+    async def deliver(page: Page) -> None:
+        loop = asyncio.get_running_loop()
+        taken = asyncio.Event()
+        pages.put((page, lambda: _tell(loop, taken.set)))
+        await taken.wait()
 
     def work() -> None:
-        end: BaseException | None = None
         try:
-            run_loop(produce())
+            run_loop(runner.watch(run(deliver)))
         except BaseException as error:
-            end = error
-        if not over.is_set():
-            pages.put(end)
+            runner.error = error
+        finally:
+            pages.put(None)
 
     thread = threading.Thread(target=work, name="skitter-crawl", daemon=True)
     thread.start()
     try:
-        while (page := pages.get()) is not None:
-            if isinstance(page, BaseException):
-                raise page
+        while (item := pages.get()) is not None:
+            page, taken = item
             yield page
+            taken()
+        if runner.error is not None:
+            raise runner.error
     finally:
-        over.set()
-        thread.join(timeout=60)
+        runner.cancel()
+        thread.join()
+
+
+class _Runner:
+    """The crawl's task, to be cancelled from another thread."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._cancelled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    async def watch(self, crawl: Coroutine[Any, Any, Summary]) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._cancelled:
+            crawl.close()
+            return
+        await crawl
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._loop is not None and self._task is not None:
+            _tell(self._loop, self._task.cancel)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the run is over
+        loop.call_soon_threadsafe(what)

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 from msgspec.structs import replace
@@ -32,14 +32,17 @@ class _Queue:
 
     def push(self, entry: Entry) -> None:
         if entry.due:
-            heapq.heappush(self.retries, (entry.due, entry.seq, entry))
+            self.retries.append((entry.due, entry.seq, entry))
         else:
             heapq.heappush(self.fresh, (entry.depth, entry.seq, entry))
 
     def pop(self, now: float, deepest: float) -> Entry | None:
         """Retries that are due first: they are older than anything fresh."""
-        if self.retries and self.retries[0][0] <= now and self.retries[0][2].depth <= deepest:
-            return heapq.heappop(self.retries)[2]
+        due = [item for item in self.retries if item[0] <= now and item[2].depth <= deepest]
+        if due:
+            first = min(due)
+            self.retries.remove(first)
+            return first[2]
         if self.fresh and self.fresh[0][0] <= deepest:
             return heapq.heappop(self.fresh)[2]
         return None
@@ -56,7 +59,7 @@ class _Queue:
     def more(self, deepest: float) -> float | None:
         if self.fresh and self.fresh[0][0] <= deepest:
             return 0.0
-        return self.retries[0][0] if self.retries else None
+        return min((due for due, _, entry in self.retries if entry.depth <= deepest), default=None)
 
 
 class MemoryFrontier:
@@ -129,9 +132,6 @@ class MemoryFrontier:
         self._roots.update(batch.roots)
         self._settled.set()
         return Change(due, {}, admitted, self._pending)
-
-    async def rows(self, take: Callable[[Iterable[Row]], None]) -> None:
-        take(())
 
     async def close(self) -> None:
         pass

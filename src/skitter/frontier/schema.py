@@ -52,6 +52,7 @@ CREATE TABLE tally (reason TEXT PRIMARY KEY, n INTEGER NOT NULL, size INTEGER NO
 -- what the scope is drawn around
 CREATE TABLE root (root TEXT PRIMARY KEY) WITHOUT ROWID;
 
--- committed length of each output; filled is 0 while it is still being made from the records
-CREATE TABLE output (path TEXT PRIMARY KEY, length INTEGER NOT NULL, filled INTEGER NOT NULL) WITHOUT ROWID;
+-- committed length of each output. upto is NULL while it gets every record as it comes; else it is
+-- the last record that it holds: the others are appended when it is next asked for
+CREATE TABLE output (path TEXT PRIMARY KEY, length INTEGER NOT NULL, upto INTEGER) WITHOUT ROWID;
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from skitter.frontier.store import Store
-from skitter.model import Batch, Change, Entry, Lease, Opening, Row
+from skitter.model import Batch, Change, Entry, Lease, Opening
 
 __all__ = ["SqliteFrontier"]
 
@@ -37,9 +37,6 @@ class SqliteFrontier:
 
     async def settle(self, batch: Batch) -> Change:
         return await self._call(self._store.settle, batch)
-
-    async def rows(self, take: Callable[[Iterable[Row]], None]) -> None:
-        await self._call(lambda: take(self._store.rows()))
 
     async def close(self) -> None:
         await self._call(self._store.close)

@@ -79,9 +79,10 @@ class Store:
 
     def _check_format(self) -> None:
         try:
-            found = self.facts().get("format")
+            row = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
-            found = None
+            row = None
+        found = row[0] if row else None
         if found is None:
             raise JobError(f"{self.path} is not a job of skitter's; choose another --job")
         if found != FORMAT:
@@ -94,7 +95,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             if "not a database" in str(error):
                 raise JobError(f"{self.path} is not a job of skitter's; choose another --job") from None
-            raise StorageError(f"{self.path}: {error}; free some space, then run the same command") from error
+            raise StorageError(f"{self.path}: {error}; {_advice(error)}") from error
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}; then run the same command again") from error
 
@@ -119,27 +120,47 @@ class Store:
 
     def facts(self) -> dict[str, str]:
         """What is remembered of the job itself."""
-        return dict(self._db.execute("SELECT name, value FROM meta"))
+        with self._storage():
+            return dict(self._db.execute("SELECT name, value FROM meta"))
 
     def remember(self, facts: Mapping[str, str]) -> None:
         """Add or change facts."""
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
 
-    def outputs(self) -> dict[str, tuple[int, bool]]:
-        """Committed length of each output, and whether it holds all records so far."""
-        rows = self._db.execute("SELECT path, length, filled FROM output")
-        return {path: (length, bool(filled)) for path, length, filled in rows}
+    def outputs(self) -> dict[str, tuple[int, int]]:
+        """How many records each output holds, and its committed length in bytes."""
+        with self._storage():
+            rows = self._db.execute(
+                "SELECT path, coalesce(upto, (SELECT coalesce(max(id), 0) FROM record)), length FROM output"
+            )
+            return {path: (upto, length) for path, upto, length in rows}
 
-    def keep_output(self, path: str, length: int, *, filled: bool) -> None:
-        """Note an output before its first byte is written, and when it has been filled."""
+    def keep_output(self, path: str, length: int, upto: int | None) -> None:
+        """Note what an output holds: the first ``upto`` records, or (None) every one as it comes."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (path, length, filled))
+            self._db.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (path, length, upto))
 
-    def rows(self) -> Iterator[Row]:
-        """All committed records in order of completion."""
-        for (line,) in self._db.execute("SELECT line FROM record ORDER BY id"):
-            yield Row(_RECORD.decode(line))
+    def leave_output(self, path: str) -> None:
+        """Records to come will not be written there."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE output SET upto = (SELECT coalesce(max(id), 0) FROM record)"
+                " WHERE path = ? AND upto IS NULL",
+                (path,),
+            )
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Committed records in order of completion, without the first ``after``."""
+        with self._storage():
+            for (line,) in self._db.execute("SELECT line FROM record WHERE id > ? ORDER BY id", (after,)):
+                yield Row(_RECORD.decode(line))
+
+    def url_of(self, number: int) -> str | None:
+        """The URL of the ``number``-th record, counted from 1: ids have no gaps."""
+        with self._storage():
+            row = self._db.execute("SELECT line FROM record WHERE id = ?", (number,)).fetchone()
+        return _RECORD.decode(row[0]).url if row else None
 
     # -- the frontier ------------------------------------------------------------------------
 
@@ -330,6 +351,12 @@ class Store:
             host = self._ids[origin]
             if self._db.execute("SELECT 1 FROM pending WHERE host = ? LIMIT 1", (host,)).fetchone():
                 work.due.setdefault(origin, 0.0)
+
+
+def _advice(error: sqlite3.DatabaseError) -> str:
+    if "malformed" in str(error):
+        return "the job's database is damaged: --fresh starts over"
+    return "free some space or mend the disk, then run the same command"
 
 
 class _Work(msgspec.Struct):

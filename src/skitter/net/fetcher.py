@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
 from msgspec.structs import replace
+from multidict import CIMultiDict
 from yarl import URL
 
 from skitter.config import Http, Limits
@@ -48,7 +49,7 @@ class AiohttpFetcher:
             "Accept": _ACCEPT,
             "Accept-Encoding": _ACCEPT_ENCODING,
         }
-        self._own = self._plain | _credentials(http)
+        self._own = _with_credentials(self._plain, http)
         self._session: aiohttp.ClientSession | None = None
 
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
@@ -73,7 +74,7 @@ class AiohttpFetcher:
         session = self._session or self._open()
         async with session.request(
             "GET",
-            URL(request.url, encoded=True),
+            _wire_url(request.url),
             headers=self._own if request.credentials else self._plain,
             allow_redirects=False,
             proxy=self._http.proxy,
@@ -94,9 +95,10 @@ class AiohttpFetcher:
         self, request: Request, response: aiohttp.ClientResponse, trip: _Trip
     ) -> Response | Failure:
         decoder = BodyDecoder(trip.headers.get("content-encoding"))
-        buffer, whole = bytearray(), True
+        buffer, whole, came = bytearray(), True, False
         try:
             async for chunk in response.content.iter_any():
+                came = came or bool(chunk)
                 for piece in decoder.feed(chunk):
                     buffer += piece
                     if len(buffer) > request.max_body:
@@ -104,7 +106,7 @@ class AiohttpFetcher:
                         return _too_large(request, trip, buffer)
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
             whole = False  # shorter than announced: what came is kept, and marked
-        truncated = not whole or not (decoder.complete() or decoder.transparent or not buffer)
+        truncated = not whole or (came and not decoder.transparent and not decoder.complete())
         note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
         return Response(request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note)
 
@@ -168,7 +170,21 @@ def _too_large(request: Request, trip: _Trip, buffer: bytearray) -> Response | F
         body = bytes(buffer[: request.max_body])
         return Response(request.url, trip.status or 0, trip.headers, body, truncated=True)
     text = f"the body is larger than {request.max_body} bytes"
-    return Failure(Reason.TOO_LARGE, text, transient=False, size=request.max_body)
+    return Failure(
+        Reason.TOO_LARGE,
+        text,
+        transient=False,
+        status=trip.status,
+        headers=trip.headers,
+        size=request.max_body,
+    )
+
+
+def _wire_url(url: str) -> URL:
+    """The canonical URL for aiohttp, as it is: yarl's own parsing would lose the bare "?" of "/?"."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, target = rest.partition("/")
+    return URL.build(scheme=scheme, authority=authority, path=slash + target, encoded=True)
 
 
 def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> Headers:
@@ -176,16 +192,18 @@ def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> Headers:
     return Headers(tuple([(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw]))
 
 
-def _credentials(http: Http) -> dict[str, str]:
-    """What the user wants sent to the seeds' origins, and nowhere else."""
-    own = {}
+def _with_credentials(plain: Mapping[str, str], http: Http) -> CIMultiDict[str]:
+    """What the user wants sent to the seeds' origins, and nowhere else; a header may come twice."""
+    own = CIMultiDict(plain)
     if http.auth:
         own["Authorization"] = "Basic " + base64.b64encode(http.auth.encode()).decode()
     if http.cookie:
         own["Cookie"] = "; ".join(http.cookie)
-    for line in http.header:
-        name, _, value = line.partition(":")
-        own[name] = value.strip()
+    pairs = [line.split(": ", 1) for line in http.header]
+    for name, _ in pairs:  # as in curl, -H takes the place of what would be sent otherwise
+        own.popall(name, None)
+    for name, value in pairs:
+        own.add(name, value)
     return own
 
 

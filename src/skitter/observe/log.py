@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-from rich.console import Console
 
 from skitter.events import (
     Ended,
@@ -20,6 +19,7 @@ from skitter.events import (
     Started,
 )
 from skitter.model import Reason
+from skitter.observe.console import StderrConsole
 from skitter.observe.text import printable, seconds
 
 __all__ = ["JsonLog", "TextLog"]
@@ -33,7 +33,7 @@ _LONG_WAIT = 10.0
 class TextLog:
     """Lines for people."""
 
-    def __init__(self, console: Console, *, verbose: bool) -> None:
+    def __init__(self, console: StderrConsole, *, verbose: bool) -> None:
         self._console = console
         self._verbose = verbose
 
@@ -45,7 +45,7 @@ class TextLog:
         line = _said(event)
         if line is not None:
             time = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-            self._console.print(f"{time} {printable(line)}", markup=False, highlight=False, soft_wrap=True)
+            self._console.say(f"{time} {printable(line)}")
 
 
 def _said(event: Event) -> str | None:
@@ -72,7 +72,7 @@ def _said(event: Event) -> str | None:
 class JsonLog:
     """One JSON object a line: ``time``, ``event`` and the event's own fields."""
 
-    def __init__(self, console: Console, *, verbose: bool) -> None:
+    def __init__(self, console: StderrConsole, *, verbose: bool) -> None:
         self._console = console
         self._verbose = verbose
 
@@ -83,5 +83,4 @@ class JsonLog:
             return
         line = {"time": datetime.now(UTC).isoformat(), "event": type(event).__name__.lower()}
         line |= msgspec.to_builtins(event)
-        self._console.file.write(msgspec.json.encode(line).decode() + "\n")
-        self._console.file.flush()
+        self._console.say(msgspec.json.encode(line).decode())

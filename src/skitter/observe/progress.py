@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from skitter.observe.console import StderrConsole
 from skitter.observe.stats import Stats
 from skitter.observe.text import seconds, size
 
@@ -60,7 +61,7 @@ class LiveProgress:
 class PlainProgress:
     """A line every ten seconds, for logs and screen readers."""
 
-    def __init__(self, console: Console, stats: Stats) -> None:
+    def __init__(self, console: StderrConsole, stats: Stats) -> None:
         self._console = console
         self._stats = stats
         self._over = threading.Event()
@@ -81,9 +82,8 @@ class PlainProgress:
     def _run(self) -> None:
         while not self._over.wait(_PLAIN_EVERY):
             stats = self._stats
-            self._console.print(
+            self._console.say(
                 f"{seconds(time.monotonic() - stats.began)}: {stats.rate():,.1f} pages/s,"
                 f" {stats.done:,} done, {stats.pending:,} pending, {stats.failed:,} errors,"
-                f" {stats.hosts:,} hosts",
-                soft_wrap=True, highlight=False,
-            )  # fmt: skip
+                f" {stats.hosts:,} hosts"
+            )

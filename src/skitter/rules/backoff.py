@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -38,4 +37,4 @@ def retry_after(value: str | None, now: float) -> float | None:
         date = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return max(0.0, date - now) if math.isfinite(date) else None
+    return max(0.0, date - now)

@@ -149,10 +149,16 @@ class Host:
         )  # fmt: skip
 
     def restore(self, state: HostState, now: float) -> None:
-        """Go on from what a former run knew: at least one full delay after it (I8)."""
+        """Go on from what a former run knew: at least one full delay after it (I8).
+
+        What this run knows already is newer, and stays.
+        """
+        self.given |= state.given
+        self.answered |= state.answered
+        self.gate = max(self.gate, state.gate)
+        if self.next_at or self.in_flight:
+            return
         self.next_at = max(state.next_at, now + self.delay)
-        self.gate = state.gate
         if state.limit == self.limit:  # another --per-host starts its window anew
             self.window = float(max(1, min(state.window, self.limit)))
         self.failures, self.refusals = state.failures, state.refusals
-        self.answered, self.given = state.answered, state.given

@@ -8,7 +8,7 @@ from skitter.model import Done, Failure, Reason, Response, RobotsCopy
 from skitter.rules import robots
 from skitter.rules.backoff import retry_after
 from skitter.rules.url import canonical, without_userinfo
-from skitter.rules.verdict import REDIRECTS, REFUSALS
+from skitter.rules.verdict import LEAST_WAIT, REDIRECTS, REFUSALS
 
 __all__ = ["Again", "Denied", "Hop", "Known", "RobotsVerdict", "from_copy", "judge_robots"]
 
@@ -52,17 +52,20 @@ def judge_robots(
         return Denied(Done(answer.reason, f"robots.txt: {answer.message}"))
     status = answer.status
     if status in REDIRECTS:
-        location = answer.headers.get("location")
+        location = answer.headers.first("location")
         target = canonical(location, answer.url) if location else None
         if target is not None and hops < robots.MAX_REDIRECTS:
             return Hop(without_userinfo(target))
         return _known(404, b"", token, now)  # beyond five hops it counts as unavailable
-    if status in REFUSALS and retry_after(answer.headers.get("retry-after"), now) is not None:
+    asked = retry_after(answer.headers.get("retry-after"), now) if status in REFUSALS else None
+    if asked is not None and asked >= LEAST_WAIT:
         return Again(f"HTTP {status}", free=True)
     if (status >= 500 or status == 429) and tries < retries:
         return Again(f"HTTP {status}", free=False)
     if status >= 500:
         return Denied(Done(Reason.HTTP_ERROR, f"robots.txt: HTTP {status}"))
+    if answer.truncated and len(answer.body) < robots.MAX_BYTES and tries < retries:
+        return Again("cut short", free=False)  # the rules that are missing would count as "allowed"
     return _known(status, answer.body if status < 300 else b"", token, now)
 
 

@@ -6,7 +6,7 @@ from skitter.model import Done, Entry, Failure, Reason, Redirect, Response, Retr
 from skitter.rules.backoff import full_jitter, retry_after
 from skitter.rules.url import canonical, without_userinfo
 
-__all__ = ["MAX_HOPS", "REDIRECTS", "REFUSALS", "judge"]
+__all__ = ["LEAST_WAIT", "MAX_HOPS", "REDIRECTS", "REFUSALS", "judge"]
 
 # The statuses that name another place (RFC 9110, 15.4); 300, 304, 305 and 306 do not.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -14,6 +14,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REFUSALS = frozenset({429, 503})
 # May pass by itself: RFC 9110 408, RFC 8470 425, and the gateway family (520-529: CDNs' own).
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+# A Retry-After below a second says nothing: the usual backoff and the usual price.
+LEAST_WAIT = 1.0
 # The Fetch Standard's redirect limit, and that of browsers.
 MAX_HOPS = 20
 
@@ -49,7 +51,7 @@ def _transient(answer: Response, entry: Entry, retries: int, now: float, chance:
     error = f"HTTP {answer.status}"
     if answer.status in REFUSALS:
         asked = retry_after(answer.headers.get("retry-after"), now)
-        if asked is not None:
+        if asked is not None and asked >= LEAST_WAIT:
             return RetryAt(now + asked, Reason.HTTP_ERROR, error, free=True)
     if entry.spent >= retries:
         return Done(Reason.HTTP_ERROR, error)
@@ -57,7 +59,7 @@ def _transient(answer: Response, entry: Entry, retries: int, now: float, chance:
 
 
 def _redirect(answer: Response, entry: Entry) -> Verdict:
-    location = answer.headers.get("location")
+    location = answer.headers.first("location")
     if not location:
         return Done(Reason.HTTP_ERROR, f"HTTP {answer.status} without Location")
     target = canonical(location, answer.url)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+import msgspec
 
 from skitter.errors import JobError, StorageError
 from skitter.model import Row
 from skitter.sinks.line import line_of
 
 __all__ = ["JsonlSink"]
+
+
+_STEP = 64 * 1024
+
+
+class _Start(msgspec.Struct):
+    """All that is read of a line to know it again."""
+
+    url: str
+
+
+_URL = msgspec.json.Decoder(_Start)
 
 
 class JsonlSink:
@@ -22,36 +37,36 @@ class JsonlSink:
         self._path = path
         self._file: int | None = None
         self._length = 0
-        self._regular = True
+
+    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """What is there of ``held`` records in ``length`` bytes; see :class:`skitter.ports.Sink`.
+
+        A file that became shorter (a power cut) still counts as far as its lines are whole.
+        """
+        try:
+            with open(self._path, "rb") as file:  # noqa: PTH123 - symbolic links are followed as in open()
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return held, length
+                if os.fstat(file.fileno()).st_size < length:
+                    held, length = _whole_lines(file, held)
+                last = _last_line(file, length)
+        except OSError as error:
+            raise StorageError(f"{self._path}: {error.strerror}") from error
+        if held and _url_in(last) != url_of(held):
+            raise JobError(f"{self._path} is not the file that this job wrote; choose another -o")
+        return held, length
 
     def open(self, offset: int | None) -> None:
-        """Make the file (``offset`` None), or cut it back to ``offset`` bytes and go on there.
-
-        Raises JobError if the file is shorter than that or ends in the middle of a line: then it is
-        not the one that was written here, and it is left alone. Raises StorageError.
-        """
+        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on. Raises StorageError."""
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         try:
             # 0600 as for the whole job (F7): records may hold what the user's credentials opened.
             self._file = os.open(self._path, flags, 0o600)
-            self._regular = stat.S_ISREG(os.fstat(self._file).st_mode)
-            if self._regular:
-                self._cut(offset or 0)
+            if stat.S_ISREG(os.fstat(self._file).st_mode):
+                os.ftruncate(self._file, offset or 0)
+                self._length = os.lseek(self._file, offset or 0, os.SEEK_SET)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
-
-    def _cut(self, offset: int) -> None:
-        assert self._file is not None
-        size = os.fstat(self._file).st_size
-        if size < offset:
-            raise JobError(
-                f"{self._path} has {size} bytes and the job wrote {offset}: put the file back, "
-                "or remove it to have it made again from the job's records"
-            )
-        if offset and os.pread(self._file, 1, offset - 1) != b"\n":
-            raise JobError(f"{self._path} is not the file that this job wrote; choose another -o")
-        os.ftruncate(self._file, offset)
-        self._length = os.lseek(self._file, offset, os.SEEK_SET)
 
     def write(self, rows: Sequence[Row]) -> int:
         """Append; the new length in bytes. Raises StorageError."""
@@ -70,3 +85,32 @@ class JsonlSink:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _whole_lines(file: BinaryIO, most: int) -> tuple[int, int]:
+    """How many lines are whole, up to ``most``, and where the last of them ends."""
+    number = end = 0
+    for line in file:
+        if number == most or not line.endswith(b"\n"):
+            break
+        number += 1
+        end += len(line)
+    return number, end
+
+
+def _last_line(file: BinaryIO, end: int) -> bytes:
+    """The line that ends at ``end``, found from behind."""
+    line = b""
+    while end > 0 and b"\n" not in line[:-1]:
+        start = max(0, end - _STEP)
+        file.seek(start)
+        line = file.read(end - start) + line
+        end = start
+    return line[line.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _url_in(line: bytes) -> str | None:
+    try:
+        return _URL.decode(line).url if line.endswith(b"\n") else None
+    except msgspec.DecodeError:
+        return None

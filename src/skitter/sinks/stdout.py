@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import select
+from collections.abc import Callable, Sequence
 
 from skitter.errors import StorageError
 from skitter.model import Row
@@ -19,19 +20,25 @@ class StdoutSink:
 
     name = "-"
 
+    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """Whatever was written is gone down the pipe."""
+        return held, length
+
     def open(self, offset: int | None) -> None:
         """Nothing to open; nothing can be cut back."""
 
     def write(self, rows: Sequence[Row]) -> int:
         """Raises BrokenPipeError when the reader went away, StorageError for anything else."""
         data = memoryview(b"".join([line_of(row) for row in rows]))
-        try:
-            while data:
+        while data:
+            try:
                 data = data[os.write(_STDOUT, data) :]
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise StorageError(f"standard output: {error.strerror}") from error
+            except BrokenPipeError:
+                raise
+            except BlockingIOError:  # somebody made it non-blocking: wait for room
+                select.select([], [_STDOUT], [])
+            except OSError as error:
+                raise StorageError(f"standard output: {error.strerror}") from error
         return 0
 
     def close(self) -> None:

@@ -1,0 +1,140 @@
+"""The outputs of a run: checked before anything is made, and brought to what the job has committed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from skitter.errors import ConfigError, JobError, SkitterError, StorageError
+from skitter.frontier import Store
+from skitter.model import Record
+from skitter.ports import Sink
+from skitter.sinks import sink_for
+
+__all__ = ["blame", "check_outputs", "job_sinks", "looks_ours", "plain_sinks", "refuse_strangers"]
+
+_ROWS_AT_ONCE = 1000
+_RECORD = msgspec.json.Decoder(Record)
+# The operator's to mend; any other error is the disk's.
+_OPERATOR = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+                       errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST})  # fmt: skip
+
+
+@contextmanager
+def blame(what: str) -> Iterator[None]:
+    """Tell the operator's mistakes (JobError) from the disk's (StorageError)."""
+    try:
+        yield
+    except OSError as error:
+        raise _error(what, error) from error
+    except StorageError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _error(what, error.__cause__) from error
+        raise
+
+
+def _error(what: str, error: OSError) -> SkitterError:
+    kind = JobError if error.errno in _OPERATOR else StorageError
+    return kind(f"{what}: {(error.strerror or str(error)).lower()}")
+
+
+def check_outputs(outputs: Sequence[str], folder: Path | None) -> None:
+    """Can these be written? ``folder`` may still have to be made. Raises ConfigError."""
+    if len({os.path.realpath(output) if output != "-" else "-" for output in outputs}) < len(outputs):
+        raise ConfigError("-o: the same output is named twice")
+    for output in outputs:
+        _check_output(output, folder)
+
+
+def _check_output(output: str, folder: Path | None) -> None:
+    sink_for(output)
+    if output == "-":
+        return
+    path = Path(output).absolute()
+    if path.is_dir():
+        raise ConfigError(f"-o {output}: is a folder; name a file in it")
+    if folder is not None and path.parent == folder.absolute() and not path.parent.exists():
+        return
+    if not path.parent.is_dir():
+        raise ConfigError(f"-o {output}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"-o {output}: may not be written")
+
+
+def looks_ours(path: Path) -> bool:
+    """Is there no file, an empty one, or one whose first line is a record?"""
+    if not path.exists() or not path.is_file():
+        return True
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return not line or bool(_RECORD.decode(line))
+    except msgspec.DecodeError:  # it includes ValidationError
+        return False
+
+
+def plain_sinks(outputs: Sequence[str]) -> tuple[Sink, ...]:
+    """Outputs of a run that has no job: files of ours are written anew, others are left alone."""
+    check_outputs(outputs, None)
+    for output in outputs:
+        if output != "-" and not looks_ours(Path(output)):
+            raise JobError(f"-o {output}: exists, and skitter did not make it; choose another name")
+    sinks = tuple(sink_for(output) for output in outputs)
+    for sink, output in zip(sinks, outputs, strict=True):
+        with blame(output):
+            sink.open(None)
+    return sinks
+
+
+def refuse_strangers(outputs: Sequence[str], known: Sequence[str], folder: Path) -> None:
+    """Raises JobError for a file with something in it that the job does not know."""
+    for output in outputs:
+        path = Path(output)
+        if output == "-" or _name_in_job(folder, output) in known:
+            continue
+        if path.is_file() and path.stat().st_size:
+            raise JobError(f"-o {output}: exists and is of no job here; move it away or use --fresh")
+
+
+def job_sinks(store: Store, folder: Path, outputs: Sequence[str]) -> tuple[Sink, ...]:
+    """Open the outputs of a job: cut back to what is committed, and filled with what they lack."""
+    known = store.outputs()
+    sinks = []
+    for output in outputs:
+        name = output if output == "-" else _name_in_job(folder, output)
+        sink = sink_for(output, name)
+        with blame(output):
+            if output == "-":
+                sink.open(None)
+            else:
+                _bring_up(store, sink, known.pop(name, None), exists=Path(output).exists())
+        sinks.append(sink)
+    for name in known:  # left out this time: what it misses is appended when it is next asked for
+        store.leave_output(name)
+    return tuple(sinks)
+
+
+def _name_in_job(folder: Path, output: str) -> str:
+    """Relative within the folder, so that a job can be moved; absolute elsewhere."""
+    path, inside = Path(output).resolve(), folder.resolve()
+    return str(path.relative_to(inside)) if path.is_relative_to(inside) else str(path)
+
+
+def _bring_up(store: Store, sink: Sink, kept: tuple[int, int] | None, *, exists: bool) -> None:
+    """Open one output and append the records that it lacks. Every step can be repeated after a crash."""
+    held = length = 0
+    if kept is not None and exists:
+        held, length = sink.recover(kept[0], kept[1], store.url_of)
+    lacking = store.rows(after=held)
+    if kept is None or (held, length) != kept:
+        store.keep_output(sink.name, length, held)
+    sink.open(length if kept is not None else None)
+    while chunk := list(islice(lacking, _ROWS_AT_ONCE)):
+        length = sink.write(chunk)
+    store.keep_output(sink.name, length, None)
