@@ -120,7 +120,8 @@ def test_a_page_that_was_not_handed_out_is_handed_out_by_the_next_run(site: Site
 
     first, second, third = asyncio.run(part(1)), asyncio.run(part(50)), asyncio.run(part(1000))
     assert len({*first, *second, *third}) == 201
-    assert len(first + second + third) <= 203, "the page in hand at a break may come again"
+    # At least once: what was in hand or in flight at a break may come again.
+    assert len(first + second + third) <= 201 + 2 * 2 * 8
 
 
 def test_one_url_is_one_seed(site: Site) -> None:

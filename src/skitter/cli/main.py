@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from typing import TextIO
 
 from skitter.cli.parser import Parser, add_options, parse, say
 from skitter.errors import SkitterError, StorageError, UsageError
@@ -28,7 +29,12 @@ _COMMANDS = {
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    try:
+        sys.stderr.flush()
+    except OSError:  # nobody listens; the interpreter would end with 120 for it
+        _silence(sys.stderr)
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
@@ -46,10 +52,10 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error), _INTERNAL)
     except BrokenPipeError:
         # Whoever read our output has had enough: quiet, and nothing is lost.
-        _silence_stdout()
+        _silence(sys.stdout)
         return _BROKEN_PIPE
     except OSError as error:
-        _silence_stdout()
+        _silence(sys.stdout)
         return _fail((error.strerror or str(error)).lower(), _STORAGE)
     except KeyboardInterrupt:
         return 130
@@ -61,9 +67,9 @@ def main(arguments: list[str]) -> int:
         )
 
 
-def _silence_stdout() -> None:
-    """The interpreter flushes stdout at its end, and would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    """The interpreter flushes its streams at the end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> int:
