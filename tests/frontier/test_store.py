@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,21 @@ from skitter.rules.url import key_of, origin_of
 
 A = "http://a.test"
 
+Open = Callable[[], Store]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Opens the job's store, again and again; all are closed only at the end, as by a kill."""
+    with ExitStack() as stack:
+
+        def open_store() -> Store:
+            store = Store(tmp_path / "job.db")
+            stack.callback(store.close)
+            return store
+
+        yield open_store
+
 
 def entry(url: str, **facts: Any) -> Entry:
     return Entry(url, key_of(url), origin_of(url), **facts)
@@ -25,13 +42,13 @@ def done(at: Entry, links: bytes = b"") -> Settlement:
     return Settlement(at, Row(record), links=links)
 
 
-def test_a_lease_that_was_never_settled_is_there_again_at_the_next_start(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_a_lease_that_was_never_settled_is_there_again_at_the_next_start(opened: Open) -> None:
+    store = opened()
     store.admit([entry(f"{A}/{n}") for n in range(3)], ["a.test"])
     (lease,) = store.lease({A: 2}, 100.0)
     store.settle(Batch((done(lease.entries[0]),), offsets={}))
     # No close: this is what a killed process leaves behind.
-    again = Store(tmp_path / "job.db")
+    again = opened()
     opening = again.opening()
     assert opening.pending == 2
     assert dict(opening.due) == {A: 0.0}
@@ -40,21 +57,21 @@ def test_a_lease_that_was_never_settled_is_there_again_at_the_next_start(tmp_pat
     assert again.admit([entry(f"{A}/0")], []).admitted == 0
 
 
-def test_what_a_former_run_knew_of_a_host_comes_with_its_first_mention(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_what_a_former_run_knew_of_a_host_comes_with_its_first_mention(opened: Open) -> None:
+    store = opened()
     copy = RobotsCopy(200, b"x", 1.0)
     store.admit([entry(f"{A}/")], [])
     (lease,) = store.lease({A: 1}, 1.0)
     store.settle(Batch((done(lease.entries[0]),), (HostState(A, gate=500.0, robots=copy),)))
-    again = Store(tmp_path / "job.db")
+    again = opened()
     again.opening()
     change = again.admit([entry(f"{A}/new")], [])
     assert change.states[A] == HostState(A, gate=500.0, robots=copy)
     assert again.admit([entry(f"{A}/newer")], []).states == {}
 
 
-def test_the_links_of_a_page_are_one_blob_of_keys(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_the_links_of_a_page_are_one_blob_of_keys(tmp_path: Path, opened: Open) -> None:
+    store = opened()
     store.admit([entry(f"{A}/")], [])
     (lease,) = store.lease({A: 1}, 1.0)
     keys = [key_of(f"{A}/x"), key_of(f"{A}/y")]
@@ -65,8 +82,8 @@ def test_the_links_of_a_page_are_one_blob_of_keys(tmp_path: Path) -> None:
     assert [int.from_bytes(blob[i : i + 8], signed=True) for i in (0, 8)] == keys
 
 
-def test_records_come_back_in_order_of_completion(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_records_come_back_in_order_of_completion(opened: Open) -> None:
+    store = opened()
     store.admit([entry(f"{A}/{n}") for n in range(3)], [])
     (lease,) = store.lease({A: 3}, 1.0)
     for item in reversed(lease.entries):
@@ -74,8 +91,8 @@ def test_records_come_back_in_order_of_completion(tmp_path: Path) -> None:
     assert [row.record.url for row in store.rows()] == [f"{A}/2", f"{A}/1", f"{A}/0"]
 
 
-def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path, opened: Open) -> None:
+    store = opened()
     store.admit([entry(f"{A}/")], [])
     (lease,) = store.lease({A: 1}, 1.0)
     item = lease.entries[0]
@@ -87,7 +104,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     db.execute("DROP TRIGGER full")
     db.commit()
     db.close()
-    opening = Store(tmp_path / "job.db").opening()
+    opening = opened().opening()
     assert (opening.pending, opening.roots, opening.tally) == (1, (), {})
 
 
@@ -114,21 +131,19 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "job.db")
 
 
-def test_nobody_else_can_read_the_job(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
+def test_nobody_else_can_read_the_job(tmp_path: Path, opened: Open) -> None:
+    store = opened()
     store.admit([entry(f"{A}/")], [])
     for file in tmp_path.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
-    store.close()
 
 
-def test_the_connection_is_set_up_as_designed(tmp_path: Path) -> None:
+def test_the_connection_is_set_up_as_designed(opened: Open) -> None:
     """WAL survives SIGKILL; a memory map would turn an I/O error into a crash."""
-    store = Store(tmp_path / "job.db")
+    store = opened()
     pragmas = {
         name: store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
     }
     assert pragmas == {"journal_mode": "wal", "synchronous": 1}
     mapped = store._db.execute("PRAGMA mmap_size").fetchone()
     assert mapped is None or mapped[0] == 0
-    store.close()
