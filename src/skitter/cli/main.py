@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
 from importlib import import_module
-from typing import TextIO
+from typing import NoReturn
 
 from skitter.cli.parser import Parser, add_options, parse, say
 from skitter.errors import SkitterError, StorageError, UsageError
@@ -27,14 +28,14 @@ _COMMANDS = {
 }
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """The console script."""
     code = main(sys.argv[1:])
-    try:
+    with contextlib.suppress(OSError):  # nobody listens; the interpreter would end with 120 for it
         sys.stderr.flush()
-    except OSError:  # nobody listens; the interpreter would end with 120 for it
-        _silence(sys.stderr)
-    sys.exit(code)
+    # Everything is closed and saved. The interpreter's own end would wait for threads that are stuck
+    # in a name look-up, and takes 40 ms of a 220 ms run to take modules apart.
+    os._exit(code)
 
 
 def main(arguments: list[str]) -> int:
@@ -51,11 +52,8 @@ def main(arguments: list[str]) -> int:
     except SkitterError as error:
         return _fail(str(error), _INTERNAL)
     except BrokenPipeError:
-        # Whoever read our output has had enough: quiet, and nothing is lost.
-        _silence(sys.stdout)
-        return _BROKEN_PIPE
+        return _BROKEN_PIPE  # whoever read our output has had enough: quiet, and nothing is lost
     except OSError as error:
-        _silence(sys.stdout)
         return _fail((error.strerror or str(error)).lower(), _STORAGE)
     except KeyboardInterrupt:
         return 130
@@ -65,11 +63,6 @@ def main(arguments: list[str]) -> int:
             "internal error, please report it; what was committed is safe: run the same command again",
             _INTERNAL,
         )
-
-
-def _silence(stream: TextIO) -> None:
-    """The interpreter flushes its streams at the end, and would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -225,6 +225,8 @@ class Lanes:
         try:
             answer = await self._fetcher.fetch(request, sent)
             signal = _signal(answer)
+            if on_the_wire:
+                host.answered_after(answer.sent_at, answer.ttfb)
             if signal is Signal.REFUSED:
                 asked = retry_after(answer.headers.get("retry-after"), self._clock.now())
                 asked = asked if asked is not None and asked >= LEAST_WAIT else None

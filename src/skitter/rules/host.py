@@ -24,8 +24,11 @@ _REFUSAL_BUDGET = 20
 _FAULTS_UNTIL_PARKED = 10
 _PARKED = 6 * 3600.0
 # Added to every delay: the host counts the gap where requests arrive, and between our clock and its
-# own lie an event loop's turn and a wire at each end. Measured on loopback: up to 5 ms.
-_JITTER = 0.002
+# own lie an event loop's turn and a wire at each end.
+_JITTER = 0.001
+# A request arrives between its sending and the first byte of its answer. The gap counts from the later,
+# but a slow page is no late arrival: by at most this share of the delay.
+_LATE_ARRIVAL = 0.01
 
 
 class Signal(Enum):
@@ -86,6 +89,12 @@ class Host:
         """The request is on the wire: the next gap counts from here."""
         self.unsent -= 1
         self.next_at = max(self.next_at, now + self._gap())
+
+    def answered_after(self, sent_at: float, ttfb: float) -> None:
+        """The first byte of an answer came ``ttfb`` seconds after its request had gone out."""
+        if self.delay:
+            late = min(ttfb, self.delay * _LATE_ARRIVAL)
+            self.next_at = max(self.next_at, sent_at + late + self._gap())
 
     def _gap(self) -> float:
         return self.delay + _JITTER if self.delay else 0.0
