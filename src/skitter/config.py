@@ -32,6 +32,9 @@ __all__ = [
     "parse_size",
 ]
 
+# Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
+_USER_AGENT = f"skitter/{VERSION.rpartition('.')[0]} (+https://skitter.example/bot)"
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)")
@@ -228,13 +231,13 @@ class Politeness:
     # Adaptive from 1 to 4: PRECEDENTS section 3 asks for 2 to 4 at a stranger's host.
     per_host: int | None = _option(
         None,
-        "requests in flight to one host, at most and to start with (default: adaptive, 1 to 4)",
+        "requests in flight to one host, to start with and at most (default: 1, adapting up to 4)",
         _whole(1),
         "N",
     )
     delay: float = _option(
         0.0,
-        "least time between two requests to one host (robots' Crawl-delay if longer)",
+        "least time between two requests to one host; robots' Crawl-delay if that is longer",
         parse_duration,
         "T",
     )
@@ -245,17 +248,22 @@ class Politeness:
 class Http:
     """What is sent, and through what. Headers, cookies and auth go to the seeds' origins only."""
 
-    header: tuple[str, ...] = _option((), "extra request header", _header, "'Name: value'", short="-H")
-    # Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
+    header: tuple[str, ...] = _option(
+        (), "request header, to the seeds' origins only; repeatable", _header, "'Name: value'", short="-H"
+    )
     user_agent: str = _option(
-        f"skitter/{VERSION} (+https://pypi.org/project/skitter/)",
+        _USER_AGENT,
         "User-Agent; its first word is the name looked up in robots.txt",
         _text,
         "UA",
         short="-A",
     )
-    cookie: tuple[str, ...] = _option((), "cookie to send", _pair("=", "name=value"), "'k=v'", short="-b")
-    auth: str | None = _option(None, "HTTP Basic credentials", _pair(":", "USER:PASS"), "USER:PASS")
+    cookie: tuple[str, ...] = _option(
+        (), "cookie, to the seeds' origins only; repeatable", _pair("=", "name=value"), "'k=v'", short="-b"
+    )
+    auth: str | None = _option(
+        None, "HTTP Basic credentials, to the seeds' origins only", _pair(":", "USER:PASS"), "USER:PASS"
+    )
     proxy: str | None = _option(
         None,
         "http:// proxy for all requests",
@@ -282,7 +290,7 @@ class Output:
     )
     output: tuple[str, ...] = _option(
         (),
-        "output file, by its ending (.jsonl); - = JSONL on stdout; repeatable",
+        "output by its ending (.jsonl), - = JSONL on stdout; repeatable (default: JOB/pages.jsonl; fetch: -)",
         _text,
         "FILE",
         short="-o",
@@ -293,7 +301,12 @@ class Output:
         _choice("html", "text", "headers", "outlinks"),
         "NAME",
     )
-    job: str | None = _option(None, "the job's folder; continues what is there", _text, "DIR")
+    job: str | None = _option(
+        None,
+        "the job's folder; continues what is there (default: HOST.crawl of the first URL; fetch: none)",
+        _text,
+        "DIR",
+    )
     fresh: bool = _option(False, "discard the job's state and outputs first", _flag)
 
 

@@ -190,8 +190,7 @@ class Lanes:
         lane.robots_until = copy.fetched_at + robots.TTL
         lane.asked_robots = False
         host = lane.host
-        host.delay = max(self._config.politeness.delay, rules.crawl_delay)
-        host.next_at = max(host.next_at, copy.fetched_at + host.delay)
+        host.ask_delay(max(self._config.politeness.delay, rules.crawl_delay))
         self._copies[host.origin] = copy
         self._touched.add(host.origin)
 

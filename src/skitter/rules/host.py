@@ -45,7 +45,7 @@ class Host:
 
     __slots__ = (
         "answered", "delay", "failures", "gate", "given", "good", "in_flight", "last_cut",
-        "limit", "next_at", "origin", "refusals", "unsent", "window",
+        "limit", "next_at", "origin", "refusals", "sent_at", "unsent", "window",
     )  # fmt: skip
 
     def __init__(self, origin: str, settings: Politeness) -> None:
@@ -55,6 +55,7 @@ class Host:
         self.window = float(settings.per_host or 1)
         self.next_at = 0.0  # the pace: not before
         self.gate = 0.0  # refusal, fault or Retry-After: not before
+        self.sent_at = 0.0  # when the last request went out
         self.in_flight = 0
         self.unsent = 0  # of these, still connecting
         self.good = 0  # good answers since the window last changed
@@ -88,7 +89,13 @@ class Host:
     def sent(self, now: float) -> None:
         """The request is on the wire: the next gap counts from here."""
         self.unsent -= 1
+        self.sent_at = now
         self.next_at = max(self.next_at, now + self._gap())
+
+    def ask_delay(self, delay: float) -> None:
+        """The host's delay has become known; it counts from the last request already."""
+        self.delay = delay
+        self.next_at = max(self.next_at, self.sent_at + self._gap())
 
     def answered_after(self, sent_at: float, ttfb: float) -> None:
         """The first byte of an answer came ``ttfb`` seconds after its request had gone out."""
