@@ -36,6 +36,13 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return lambda: SqliteFrontier(Store(tmp_path / "job.db"))
 
 
+@pytest.fixture(params=["memory", "sqlite"])
+def make_by_level(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    if request.param == "memory":
+        return lambda: MemoryFrontier(by_level=True)
+    return lambda: SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
+
+
 def entry(url: str, **facts: Any) -> Entry:
     return Entry(url, key_of(url), origin_of(url), **facts)
 
@@ -177,13 +184,7 @@ def test_opening_tells_hosts_with_work_and_what_is_known_of_them(make: Make) -> 
     run(make, use)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(kind: str, tmp_path: Path) -> None:
-    def make() -> Frontier:
-        if kind == "memory":
-            return MemoryFrontier(by_level=True)
-        return SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
-
+def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(make_by_level: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/{n}", depth=depth) for n, depth in enumerate([0, 0, 1, 1])])
         (lease,) = await frontier.lease({A: 10}, 100.0)
@@ -200,16 +201,10 @@ def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(kind: str
         assert dict(change.due) == {A: 0.0}
         assert await take(frontier, A, now=152.0) == [f"{A}/2", f"{A}/3"]
 
-    run(make, use)
+    run(make_by_level, use)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_by_level_a_deep_retry_hides_no_shallow_one(kind: str, tmp_path: Path) -> None:
-    def make() -> Frontier:
-        if kind == "memory":
-            return MemoryFrontier(by_level=True)
-        return SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
-
+def test_by_level_a_deep_retry_hides_no_shallow_one(make_by_level: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/deep", depth=2)])
         (lease,) = await frontier.lease({A: 10}, 1.0)
@@ -224,7 +219,7 @@ def test_by_level_a_deep_retry_hides_no_shallow_one(kind: str, tmp_path: Path) -
         (lease,) = await frontier.lease({A: 10}, 25.0)
         assert [item.url for item in lease.entries] == [f"{A}/new"]
 
-    run(make, use)
+    run(make_by_level, use)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
