@@ -99,14 +99,20 @@ def _has(rel: str | None, word: str) -> bool:
     return rel is not None and word in rel.lower().split()
 
 
+def _without_fragments(said: dict[str, bool]) -> dict[str, bool]:
+    """Whatever the base, the first "#" begins the fragment: half the links of a manual differ in no more."""
+    bare: dict[str, bool] = {}
+    for raw, follow in said.items():
+        place = raw.partition("#")[0]
+        bare[place] = bare.get(place, False) or follow
+    return bare
+
+
 def _resolve(said: dict[str, bool], base: str) -> tuple[Link, ...]:
     """Canonical links, each once; a link is followed if one of its spellings may be."""
     found: dict[str, bool] = {}
-    for raw, follow in said.items():
-        if raw.startswith("#"):
-            url: str | None = base
-        else:
-            url = canonical(raw, base)
+    for raw, follow in _without_fragments(said).items():
+        url = canonical(raw, base) if raw else base
         if url is not None:
             if "@" in url:
                 url = without_userinfo(url)
