@@ -18,6 +18,7 @@ from skitter.rules.url import authority_of
 __all__ = ["DATABASE", "Job", "folder_for", "open_job"]
 
 DATABASE = "job.db"
+_DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _PAGES = "pages.jsonl"
 
 
@@ -52,6 +53,7 @@ def open_job(folder: str, config: Config, command: str) -> Job:
     outputs = config.output.output or (str(path / _PAGES),)
     _check_folder(path)
     check_outputs(outputs, path)
+    is_new = not (path / DATABASE).exists()
     with blame(folder):
         path.mkdir(mode=0o700, exist_ok=True)
     lock = JobLock(path / LOCK)
@@ -66,8 +68,9 @@ def open_job(folder: str, config: Config, command: str) -> Job:
             store.close()
             raise
     except BaseException:
+        if is_new:
+            _remove(path)
         lock.release()
-        _remove_if_new(path)
         raise
     return Job(path, store, sinks, outputs, lock)
 
@@ -95,7 +98,7 @@ def _discard(path: Path, outputs: Sequence[str]) -> None:
         if output.is_file() and not looks_ours(output):
             raise JobError(f"--fresh: {output} was not made by skitter; move it away first")
     with blame(str(path)):
-        for file in (*made, *(path / (DATABASE + end) for end in ("", "-wal", "-shm"))):
+        for file in (*made, *(path / name for name in _DATABASE_FILES)):
             if file.is_file():
                 file.unlink()
 
@@ -161,9 +164,9 @@ def _said(value: object) -> str:
     return "not given" if value is None else str(value)
 
 
-def _remove_if_new(path: Path) -> None:
-    """Leave no empty folder behind when nothing came of it."""
-    if not (path / DATABASE).exists():
-        (path / LOCK).unlink(missing_ok=True)
-        if not any(path.iterdir()):
-            path.rmdir()
+def _remove(path: Path) -> None:
+    """Leave nothing of a job behind that nothing came of."""
+    for name in (*_DATABASE_FILES, LOCK):
+        (path / name).unlink(missing_ok=True)
+    if not any(path.iterdir()):
+        path.rmdir()

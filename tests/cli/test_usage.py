@@ -48,6 +48,8 @@ SEED = "http://127.0.0.1:9/"
         (("crawl", SEED, "-o", "out.txt"), "ending says the format"),
         (("crawl", SEED, "-o", "no/such/out.jsonl"), "does not exist"),
         (("crawl", SEED, "-o", "folder.jsonl"), "is a folder"),
+        (("crawl", SEED, "-o", "/proc/out.jsonl"), "/proc/out.jsonl"),  # also root may not write there
+        (("fetch", SEED, "-o", "/proc/out.jsonl"), "/proc/out.jsonl"),
         (("crawl", SEED, "-o", "a.jsonl", "-o", "./a.jsonl"), "named twice"),
         (("crawl", SEED, "-o", "theirs.jsonl"), "theirs.jsonl: exists"),
         (("crawl", SEED, "-o", "theirs.jsonl", "--fresh"), "not made by skitter"),
