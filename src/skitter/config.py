@@ -378,13 +378,14 @@ def _said(label: str, option: Option) -> str:
 
 
 def _read(option: Option, value: object, said: str) -> object:
-    try:
-        if not option.many:
-            return option.parse(value)
-        several = value if isinstance(value, list | tuple) else [value]
-        return tuple(option.parse(item) for item in several)
-    except ValueError as error:
-        raise ConfigError(f"{said}: {value!r}: {error}") from None
+    several = value if option.many and isinstance(value, list | tuple) else [value]
+    parsed = []
+    for item in several:
+        try:
+            parsed.append(option.parse(item))
+        except ValueError as error:
+            raise ConfigError(f"{said}: {item!r}: {error}") from None
+    return tuple(parsed) if option.many else parsed[0]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

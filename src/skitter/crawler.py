@@ -10,6 +10,7 @@ from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.engine import Engine, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
+from skitter.errors import ConfigError
 from skitter.events import Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
@@ -119,11 +120,17 @@ def crawl(*seeds: str, **options: Any) -> AsyncGenerator[Page, None]:
 
     A slow consumer slows the crawl; breaking out ends it. Options are those of :class:`Crawler`.
     """
-    crawler = Crawler(**options)
+    crawler = _crawler(seeds, options)
     return pages_of(lambda deliver: crawler.run(seeds, deliver=deliver))
 
 
 def crawl_sync(*seeds: str, **options: Any) -> Generator[Page, None, None]:
     """:func:`crawl` for programs without an event loop: it runs in a thread of its own."""
-    crawler = Crawler(**options)
+    crawler = _crawler(seeds, options)
     return pages_of_sync(lambda deliver: crawler.run(seeds, deliver=deliver), run_loop)
+
+
+def _crawler(seeds: tuple[str, ...], options: dict[str, Any]) -> Crawler:
+    if not seeds:
+        raise ConfigError("no URL given")
+    return Crawler(**options)

@@ -11,7 +11,7 @@ from skitter.config import Config, Scope
 from skitter.errors import JobError, StorageError
 from skitter.frontier import Store
 from skitter.lock import LOCK, JobLock
-from skitter.outputs import blame, check_outputs, job_sinks, looks_ours, refuse_strangers
+from skitter.outputs import blame, check_outputs, job_sinks, looks_ours, refuse_busy, refuse_strangers
 from skitter.ports import Sink
 from skitter.rules.url import authority_of
 
@@ -97,6 +97,8 @@ def _discard(path: Path, outputs: Sequence[str]) -> None:
     for output in made:
         if output.is_file() and not looks_ours(output):
             raise JobError(f"--fresh: {output} was not made by skitter; move it away first")
+        if output.is_file():
+            refuse_busy(output)
     with blame(str(path)):
         for file in (*made, *(path / name for name in _DATABASE_FILES)):
             if file.is_file():

@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 
 from skitter.errors import JobError, StorageError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["LOCK", "JobLock", "owner_of"]
+__all__ = ["LOCK", "JobLock", "hold", "owner_of"]
 
 LOCK = "lock"
+
+
+if sys.platform == "win32":  # no such locks: two processes on one job are the operator's to avoid
+
+    def _lock(file: int, *, shared: bool = False) -> None:
+        pass
+
+else:
+    import fcntl
+
+    def _lock(file: int, *, shared: bool = False) -> None:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+# `status` looks whether a lock is held by taking it for a moment: that is waited for.
+_TRIES, _PAUSE = 10, 0.03
+
+
+def _flock(file: int) -> None:
+    """Take the lock or raise OSError, after a moment of patience."""
+    for remaining in reversed(range(_TRIES)):
+        try:
+            _lock(file)
+        except OSError:
+            if not remaining:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def hold(file: int, path: str) -> None:
+    """Keep others from writing to the open ``file`` until it is closed. Raises JobError if one does."""
+    try:
+        _flock(file)
+    except OSError:
+        raise JobError(f"{path} is being written by another process; choose another -o") from None
 
 
 class JobLock:
@@ -31,8 +65,7 @@ class JobLock:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
         try:
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(self._file)
         except OSError:
             owner = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
@@ -58,8 +91,7 @@ def owner_of(folder: Path) -> int | None:
     except OSError:
         return None
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _lock(file, shared=True)
         return None
     except OSError:
         text = os.read(file, 32).decode("ascii", "replace").strip()

@@ -66,6 +66,9 @@ class Reason(StrEnum):
     GAVE_UP = "gave_up"
     CANCELLED = "cancelled"
 
+    def __repr__(self) -> str:
+        return repr(self.value)
+
 
 class FinishReason(StrEnum):
     """Why a run ended."""
@@ -75,6 +78,9 @@ class FinishReason(StrEnum):
     TIME_LIMIT = "time_limit"  # --time-limit reached
     WAITING = "waiting"  # all that remains must wait longer than --max-wait
     STOPPED = "stopped"  # asked to stop: Ctrl-C, SIGTERM, Crawler.stop()
+
+    def __repr__(self) -> str:
+        return repr(self.value)
 
 
 class Headers(Mapping[str, str]):
@@ -239,6 +245,9 @@ class Page(msgspec.Struct, frozen=True):
     response: Response | None = None
     reading: Reading = Reading()
 
+    def __repr__(self) -> str:
+        return f"<Page {self.reason} {self.status} {self.url}>"
+
     @property
     def url(self) -> str:
         return self.record.url
@@ -283,6 +292,7 @@ class Entry(msgspec.Struct, frozen=True):
     hops: tuple[str, ...] = ()  # redirects that led here, first to last
     attempts: int = 0  # requests made
     spent: int = 0  # of these, the ones that count against --retries
+    status: int | None = None  # of the last answer
     seed: bool = False  # given by the user, or what a seed redirects to
     given: bool = False  # given by the user
     due: float = 0.0  # not before

@@ -13,14 +13,24 @@ import msgspec
 
 from skitter.errors import ConfigError, JobError, SkitterError, StorageError
 from skitter.frontier import Store
+from skitter.lock import hold
 from skitter.model import Record
 from skitter.ports import Sink
 from skitter.sinks import sink_for
 
-__all__ = ["blame", "check_outputs", "job_sinks", "looks_ours", "plain_sinks", "refuse_strangers"]
+__all__ = [
+    "blame",
+    "check_outputs",
+    "job_sinks",
+    "looks_ours",
+    "plain_sinks",
+    "refuse_busy",
+    "refuse_strangers",
+]
 
 _ROWS_AT_ONCE = 1000
-_RECORD = msgspec.json.Decoder(Record)
+_OBJECT = msgspec.json.Decoder(dict[str, object])
+_FIELDS = frozenset(Record.__struct_fields__)
 # The operator's to mend; any other error is the disk's.
 _OPERATOR = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
                        errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST})  # fmt: skip
@@ -74,9 +84,15 @@ def looks_ours(path: Path) -> bool:
     with path.open("rb") as file:
         line = file.readline()
     try:
-        return not line or bool(_RECORD.decode(line))
+        return not line or set(_OBJECT.decode(line)) >= _FIELDS
     except msgspec.DecodeError:  # it includes ValidationError
         return False
+
+
+def refuse_busy(path: Path) -> None:
+    """Raises JobError if another process writes to the file."""
+    with path.open("rb") as file:
+        hold(file.fileno(), str(path))
 
 
 def plain_sinks(outputs: Sequence[str]) -> tuple[Sink, ...]:
@@ -99,7 +115,7 @@ def refuse_strangers(outputs: Sequence[str], known: Sequence[str], folder: Path)
         if output == "-" or _name_in_job(folder, output) in known:
             continue
         if path.is_file() and path.stat().st_size:
-            raise JobError(f"-o {output}: exists and is of no job here; move it away or use --fresh")
+            raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
 
 
 def job_sinks(store: Store, folder: Path, outputs: Sequence[str]) -> tuple[Sink, ...]:

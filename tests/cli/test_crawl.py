@@ -243,6 +243,40 @@ def test_an_output_of_somebody_elses_is_never_written_over(
     assert (tmp_path / "j/pages.jsonl").read_text() == "something else\n" * 99
 
 
+def test_two_jobs_do_not_write_one_output(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/slow"])
+    site.hang("/slow")
+    words = ("crawl", site.url("/"), "-o", "all.jsonl", "--job")
+    process = subprocess.Popen([sys.executable, "-m", "skitter", *words, "a", "-q"], cwd=tmp_path)
+    try:
+        while site.count("/slow") == 0:
+            time.sleep(0.01)
+        for more in ((), ("--fresh",)):
+            second = skitter(*words, "b", *more)
+            assert second.returncode == 2, second.stderr
+        assert len(records(tmp_path / "all.jsonl")) == 1
+    finally:
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "b").exists()
+
+
+def test_notes_without_a_newline_are_notes_all_the_same(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/")
+    command = ("crawl", site.url("/"), "--job", "j", "-o", "notes.jsonl")
+    skitter(*command)
+    (tmp_path / "notes.jsonl").write_text("my notes")
+    assert skitter(*command).returncode == 2
+    assert (tmp_path / "notes.jsonl").read_text() == "my notes"
+
+
+def test_a_delay_that_was_a_mistake_ends_with_its_run(skitter: Skitter, site: Site, tmp_path: Path) -> None:
+    site.page("/", links=["/1"])
+    skitter("crawl", site.url("/"), "--job", "j", "--delay", "1h", "--time-limit", "500ms")
+    again = skitter("crawl", site.url("/"), "--job", "j", "--time-limit", "20s")
+    assert again.stderr.startswith("done")
+
+
 def test_a_shortened_or_removed_output_is_made_whole_again(
     skitter: Skitter, site: Site, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.engine import Engine
+from skitter.errors import StorageError
 from skitter.events import Event
 from skitter.frontier import MemoryFrontier
 from skitter.model import Failure, FinishReason, Headers, Page, Reason, Record, Response, Row, Summary
@@ -410,6 +411,18 @@ def test_depth_is_the_true_distance_even_when_a_shorter_way_has_to_be_tried_agai
     }  # fmt: skip
 
 
+def test_a_redirect_that_is_the_shorter_way_counts() -> None:
+    """A redirect keeps the depth: / -> /red => /t is one link long, / -> /a -> /t two."""
+    world = World(depth=2)
+    world.web.page(f"{A}/", links=["/a", "/red"])
+    world.web.page(f"{A}/a", links=["/t"])
+    world.web.answers(f"{A}/red", [redirect(f"{A}/red", "/t")], latency=1)
+    world.web.page(f"{A}/t", links=["/u"])
+    world.crawl(f"{A}/")
+    assert world.records[f"{A}/t"].depth == 1
+    assert f"{A}/u" in world.records
+
+
 def test_by_level_over_several_hosts_comes_to_an_end() -> None:
     """A deep retry at the head of a host's queue must not hide a shallow one (it was a hot loop)."""
     world = World(depth=3, scope="any", retries=1)
@@ -442,6 +455,37 @@ class SlowSink:
 
     def close(self) -> None:
         pass
+
+
+def test_after_a_commit_that_failed_there_is_no_other() -> None:
+    """The outputs hold lines by then that only the next start can cut off: nothing may follow them."""
+
+    class Failing(SlowSink):
+        def write(self, rows: Sequence[Row]) -> int:
+            if self.urls:
+                raise StorageError("disk full")
+            return super().write(rows)
+
+    async def main() -> int:
+        clock = SystemClock()
+        web = FakeFetcher(clock, latency=0.002)
+        web.page(f"{A}/", links=[f"/{n}" for n in range(50)])
+        frontier, sink = MemoryFrontier(), Failing()
+        engine = Engine(
+            build(("{}", {"per_host": 20})),
+            fetcher=web,
+            frontier=frontier,
+            sinks=[sink],
+            clock=clock,
+            observe=lambda event: None,
+        )
+        with pytest.raises(StorageError, match="disk full"):
+            await engine.run([f"{A}/"])
+        opening = await frontier.open()
+        assert sum(opening.tally.values()) == len(sink.urls)
+        return len(sink.urls)
+
+    assert asyncio.run(main()) == 1
 
 
 @pytest.mark.parametrize("limit", [5, 20])

@@ -61,7 +61,8 @@ async def _run(run: Run, config: Config, seeds: Iterator[str], display: Display)
     if run.folder and _was_finished(summary):
         display.finish(
             f"{run.folder}: this job is finished ({counts(summary.by_reason)}); "
-            f"--fresh starts it over -> {', '.join(run.outputs)}"
+            f"--fresh {'starts it over' if summary.seed_fetched else 'tries the seeds again'}"
+            f" -> {', '.join(run.outputs)}"
         )
         return 0
     display.finish(summary_line(summary, run.outputs, _come_back(summary)))

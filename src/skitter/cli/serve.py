@@ -25,7 +25,9 @@ def run(found: argparse.Namespace) -> int:
     try:
         site.start()
     except (OSError, OverflowError) as error:
-        raise UsageError(f"cannot listen on {found.host} port {found.port}: {_why(error)}") from None
+        raise UsageError(
+            f"cannot listen on {found.host} port {found.port}: {_why(error)}; choose another --port"
+        ) from None
     try:
         if not found.quiet:
             say(f"serving the demo site on {site.origin}/ (endpoints: /delay/1 /status/404 /links/10 ...)")

@@ -47,7 +47,8 @@ def _lines(status: JobStatus, owner: int | None) -> list[str]:
     if owner is not None:
         state = f"running, process {owner}"
     else:
-        state = "unfinished, not running" if status.pending else "finished"
+        done = not status.pending and status.by_reason
+        state = "finished" if done else "unfinished, not running"
     rate = _rate(status)
     lines = [
         f"{status.job}: {state}",

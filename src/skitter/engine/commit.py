@@ -41,6 +41,7 @@ class Committer:
         self._dirty = asyncio.Event()
         self._now = asyncio.Event()
         self._closed = False
+        self._failed = False  # a commit was begun and did not come to its end
 
     @property
     def idle(self) -> bool:
@@ -90,17 +91,23 @@ class Committer:
             raise
 
     async def _flush(self) -> None:
-        """Commit what there is. Raises StorageError; then nothing of it is committed."""
+        """Commit what there is. Raises StorageError; then nothing of it is committed, and nothing may be
+        after it: the outputs hold lines that only the next start can cut off."""
+        if self._failed:
+            return
+        self._failed = True
         self._dirty.clear()
         self._now.clear()
         settlements, self._waiting = self._waiting, []
         roots, self._roots = self._roots, []
         states = self._states()
         if not settlements and not states:
+            self._failed = False
             return
         rows = [settlement.row for settlement in settlements if settlement.row is not None]
         offsets = await asyncio.to_thread(self._write, rows) if rows and self._sinks else {}
         change = await self._frontier.settle(Batch(tuple(settlements), states, tuple(roots), offsets))
+        self._failed = False
         self._uncommitted -= len(settlements)
         for _ in settlements:
             self._room.release()

@@ -67,6 +67,7 @@ def unfetched_row(entry: Entry, done: Done, now: float) -> Row:
         Record(
             url=entry.url,
             reason=done.reason,
+            status=entry.status,
             depth=entry.depth,
             referrer=entry.referrer,
             redirected_from=entry.hops,

@@ -24,6 +24,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 
 def read_seed(text: str) -> str:
     """The canonical URL of a seed; without a scheme it means https. Raises ConfigError."""
+    if not isinstance(text, str):
+        raise ConfigError(f"a seed is a URL, not {text!r}; several are several arguments")
     stripped = text.strip()
     url = canonical(stripped)
     if url is None and not _SCHEME.match(stripped):

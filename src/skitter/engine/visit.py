@@ -78,7 +78,8 @@ class Visitor:
         if isinstance(verdict, RetryAt):
             self._observe(Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error))
             spent = entry.spent + (not verdict.free)
-            return Settlement(entry, retry=replace(tried, spent=spent, due=verdict.at)), []
+            retry = replace(tried, spent=spent, due=verdict.at, status=answer.status)
+            return Settlement(entry, retry=retry), []
         if isinstance(verdict, Redirect):
             return await self._redirect(entry, tried, answer, verdict, started)
         return await self._done(entry, tried, answer, verdict, started)

@@ -23,10 +23,11 @@ _PENDING_AHEAD = 100_000
 class _Queue:
     """The pending URLs of one host: fresh ones by depth and age, retries by time."""
 
-    __slots__ = ("fresh", "open_depths", "retries")
+    __slots__ = ("depths", "fresh", "open_depths", "retries")
 
     def __init__(self) -> None:
         self.open_depths: Counter[int] = Counter()  # of URLs that have not ended, lent or not
+        self.depths: dict[int, int] = {}  # of fresh URLs that wait here, by key
         self.fresh: list[tuple[int, int, Entry]] = []
         self.retries: list[tuple[float, int, Entry]] = []
 
@@ -35,6 +36,7 @@ class _Queue:
             self.retries.append((entry.due, entry.seq, entry))
         else:
             heapq.heappush(self.fresh, (entry.depth, entry.seq, entry))
+            self.depths[entry.key] = entry.depth
 
     def pop(self, now: float, deepest: float) -> Entry | None:
         """Retries that are due first: they are older than anything fresh."""
@@ -44,7 +46,9 @@ class _Queue:
             self.retries.remove(first)
             return first[2]
         if self.fresh and self.fresh[0][0] <= deepest:
-            return heapq.heappop(self.fresh)[2]
+            entry = heapq.heappop(self.fresh)[2]
+            del self.depths[entry.key]
+            return entry
         return None
 
     def level(self) -> int:
@@ -55,6 +59,21 @@ class _Queue:
         self.open_depths[depth] -= 1
         if not self.open_depths[depth]:
             del self.open_depths[depth]
+
+    def shorten(self, entry: Entry) -> None:
+        """A known URL was found by a shorter way: it moves up, if it still waits here."""
+        if self.depths.get(entry.key, 0) <= entry.depth:
+            return
+        for item in self.fresh:
+            former = item[2]
+            if former.key == entry.key and former.depth > entry.depth:
+                self.fresh.remove(item)
+                heapq.heapify(self.fresh)
+                moved = replace(former, depth=entry.depth, referrer=entry.referrer, hops=entry.hops)
+                self.push(moved)
+                self.ended(former.depth)
+                self.open_depths[moved.depth] += 1
+                return
 
     def more(self, deepest: float) -> float | None:
         if self.fresh and self.fresh[0][0] <= deepest:
@@ -150,6 +169,8 @@ class MemoryFrontier:
                 self._pending += 1
                 self._push(replace(entry, seq=next(self._seqs)), due)
                 self._queues[entry.origin].open_depths[entry.depth] += 1
+            elif self._by_level:
+                self._queues[entry.origin].shorten(entry)
         return len(self._seen) - before
 
     def _push(self, entry: Entry, due: dict[str, float]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from skitter.errors import JobError, StorageError
+from skitter.frontier.pending import ENTRY_COLUMNS, INSERT_PENDING, entry_of, hops_of, values_of
 from skitter.frontier.schema import FORMAT, PRAGMAS, SCHEMA
 from skitter.model import (
     Batch,
@@ -28,11 +29,9 @@ from skitter.model import (
 
 __all__ = ["Store"]
 
-_HOPS = msgspec.json.Decoder(tuple[str, ...])
 _STATE = msgspec.json.Decoder(HostState)
 _ANY_DEPTH = 2**31
 _RECORD = msgspec.json.Decoder(Record)
-_ENTRY_COLUMNS = "url, key, depth, referrer, hops, attempts, spent, seed, given, due, seq"
 # Hosts that have pending URLs, without reading the URLs: one step down the tree a host.
 _HOSTS_WITH_WORK = """
     WITH RECURSIVE busy(id) AS (
@@ -66,6 +65,8 @@ class Store:
             except BaseException:
                 self._db.close()
                 raise
+            if by_level:  # to find a URL again that a shorter way leads to
+                self._db.execute("CREATE INDEX IF NOT EXISTS pending_key ON pending (host, key)")
         self._seq = int(self.facts().get("seq", "0"))
 
     def _prepare(self) -> None:
@@ -209,11 +210,11 @@ class Store:
         for bounds in ((0.0, now), (-1.0, 0.0)):  # retries that are due, then fresh ones
             wanted = number + 1 - len(entries)
             rows = self._db.execute(
-                f"SELECT {_ENTRY_COLUMNS} FROM pending WHERE host = ? AND due > ? AND due <= ?"
+                f"SELECT {ENTRY_COLUMNS} FROM pending WHERE host = ? AND due > ? AND due <= ?"
                 " AND depth <= ? ORDER BY due, depth, seq LIMIT ?",
                 (host, *bounds, deepest, wanted + len(leased)),
             )
-            entries += [_entry(origin, row) for row in rows if row[-1] not in leased][:wanted]
+            entries += [entry_of(origin, row) for row in rows if row[-1] not in leased][:wanted]
         more = 0.0 if len(entries) > number else self._next_retry(host, now)
         del entries[number:]
         leased.update(entry.seq for entry in entries)
@@ -289,16 +290,25 @@ class Store:
                 self._seq += 1
                 work.admitted += 1
                 self._push(self._id(entry.origin, work), entry, self._seq, work)
+            elif self._by_level:
+                self._shorten(entry, work)
+
+    def _shorten(self, entry: Entry, work: _Work) -> None:
+        """A known URL was found by a shorter way: it moves up, if it still waits and is not lent."""
+        host = self._id(entry.origin, work)
+        row = self._db.execute(
+            "SELECT due, depth, seq FROM pending WHERE host = ? AND key = ? AND depth > ?",
+            (host, entry.key, entry.depth),
+        ).fetchone()
+        if row and row[2] not in self._leased.get(host, ()):
+            self._db.execute(
+                "UPDATE pending SET depth = ?, referrer = ?, hops = ?"
+                " WHERE host = ? AND due = ? AND depth = ? AND seq = ?",
+                (entry.depth, entry.referrer, hops_of(entry), host, *row),
+            )
 
     def _push(self, host: int, entry: Entry, seq: int, work: _Work) -> None:
-        self._db.execute(
-            "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                host, entry.due, entry.depth, seq, entry.key, entry.url, entry.referrer,
-                msgspec.json.encode(entry.hops) if entry.hops else None,
-                entry.attempts, entry.spent, entry.seed, entry.given,
-            ),
-        )  # fmt: skip
+        self._db.execute(INSERT_PENDING, values_of(host, seq, entry))
         work.due[entry.origin] = min(entry.due, work.due.get(entry.origin, entry.due))
 
     def _id(self, origin: str, work: _Work) -> int:
@@ -369,16 +379,3 @@ class _Work(msgspec.Struct):
     seed_fetched: bool = False
     tally: list[tuple[str, int]] = []
     settled: list[tuple[int, int]] = []
-
-
-def _entry(origin: str, row: Sequence[object]) -> Entry:
-    url, key, depth, referrer, hops, attempts, spent, seed, given, due, seq = row
-    return msgspec.convert(
-        {
-            "url": url, "key": key, "origin": origin, "depth": depth, "referrer": referrer,
-            "hops": _HOPS.decode(hops) if isinstance(hops, bytes | str) else (),
-            "attempts": attempts, "spent": spent, "seed": bool(seed), "given": bool(given),
-            "due": due, "seq": seq,
-        },
-        Entry,
-    )  # fmt: skip

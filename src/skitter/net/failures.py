@@ -18,7 +18,7 @@ __all__ = ["translate"]
 _TABLE: tuple[tuple[type[BaseException], Reason, str, bool, bool], ...] = (
     (aiohttp.ClientConnectorDNSError, Reason.DNS_FAILED, "the name cannot be resolved", True, True),
     (aiohttp.ClientConnectorCertificateError, Reason.TLS_FAILED, "certificate not trusted", False, True),
-    (aiohttp.ClientSSLError, Reason.TLS_FAILED, "TLS handshake failed", False, True),
+    (aiohttp.ClientSSLError, Reason.TLS_FAILED, "TLS handshake failed (or is it http?)", False, True),
     (aiohttp.ClientProxyConnectionError, Reason.PROXY_ERROR, "cannot connect to the proxy", True, True),
     (aiohttp.ClientHttpProxyError, Reason.PROXY_ERROR, "the proxy refused", True, True),
     (aiohttp.ClientConnectorError, Reason.UNREACHABLE, "cannot connect", True, True),

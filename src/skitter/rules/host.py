@@ -165,16 +165,15 @@ class Host:
         )  # fmt: skip
 
     def restore(self, state: HostState, now: float) -> None:
-        """Go on from what a former run knew: at least one full delay after it (I8).
-
-        What this run knows already is newer, and stays.
+        """Go on from what a former run knew: one full delay from now, as nobody knows when a run that
+        was killed sent its last request (I8). What this run knows already is newer, and stays.
         """
         self.given |= state.given
         self.answered |= state.answered
         self.gate = max(self.gate, state.gate)
         if self.next_at or self.in_flight:
             return
-        self.next_at = max(state.next_at, now + self.delay)
+        self.next_at = now + self.delay
         if state.limit == self.limit:  # another --per-host starts its window anew
             self.window = float(max(1, min(state.window, self.limit)))
         self.failures, self.refusals = state.failures, state.refusals

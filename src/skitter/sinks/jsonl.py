@@ -10,6 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from skitter.errors import JobError, StorageError
+from skitter.lock import hold
 from skitter.model import Row
 from skitter.sinks.line import line_of
 
@@ -50,19 +51,26 @@ class JsonlSink:
                 if os.fstat(file.fileno()).st_size < length:
                     held, length = _whole_lines(file, held)
                 last = _last_line(file, length)
+                file.seek(0)
+                start = file.read(len(_beginning(url_of(1))))
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
-        if held and _url_in(last) != url_of(held):
+        ours = _url_in(last) == url_of(held) if held else start == _beginning(url_of(1))[: len(start)]
+        if not ours:
             raise JobError(f"{self._path} is not the file that this job wrote; choose another -o")
         return held, length
 
     def open(self, offset: int | None) -> None:
-        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on. Raises StorageError."""
+        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on.
+
+        Raises JobError if another process writes it, StorageError.
+        """
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         try:
             # 0600 as for the whole job (F7): records may hold what the user's credentials opened.
             self._file = os.open(self._path, flags, 0o600)
             if stat.S_ISREG(os.fstat(self._file).st_mode):
+                hold(self._file, self._path)
                 os.ftruncate(self._file, offset or 0)
                 self._length = os.lseek(self._file, offset or 0, os.SEEK_SET)
         except OSError as error:
@@ -72,10 +80,11 @@ class JsonlSink:
         """Append; the new length in bytes. Raises StorageError."""
         assert self._file is not None
         data = memoryview(b"".join([line_of(row) for row in rows]))
-        self._length += len(data)
         try:
             while data:
-                data = data[os.write(self._file, data) :]
+                written = os.write(self._file, data)
+                self._length += written
+                data = data[written:]
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
         return self._length
@@ -85,6 +94,11 @@ class JsonlSink:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _beginning(url: str | None) -> bytes:
+    """What a file of ours begins with."""
+    return b'{"url":"' + (url or "").encode()
 
 
 def _whole_lines(file: BinaryIO, most: int) -> tuple[int, int]:
