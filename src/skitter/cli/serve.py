@@ -48,18 +48,15 @@ def _words(command: str | None) -> list[str]:
 
 
 def _run_beside(words: list[str]) -> int:
-    """Ctrl-C reaches the whole group: the command decides what it means, the site outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run a command; its exit code, as a shell would say it."""
     try:
-        child = subprocess.Popen(words, preexec_fn=_default_interrupt)  # noqa: S603 - the user's own words
+        child = subprocess.Popen(words)  # noqa: S603 - the user's own words
     except OSError as error:
         raise UsageError(f"--run {words[0]}: {(error.strerror or '').lower()}") from None
+    # Ctrl-C reaches the whole group: the command decides what it means, the site outlives it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = child.wait()
     return code if code >= 0 else 128 - code
-
-
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _wait() -> int:
