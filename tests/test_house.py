@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import skitter
-from skitter.config import options
+from skitter.config import Option, options
 from skitter.model import FinishReason, Reason
 
 ROOT = Path(__file__).parent.parent
@@ -87,8 +87,8 @@ def test_the_public_names_are_few_sorted_and_there() -> None:
 
 
 @pytest.mark.parametrize("option", options().values(), ids=lambda option: option.name)
-def test_every_option_is_documented(option: object) -> None:
-    assert f"`{option.flag}`" in REFERENCE  # type: ignore[attr-defined]
+def test_every_option_is_documented(option: Option) -> None:
+    assert f"`{option.flag}`" in REFERENCE
 
 
 @pytest.mark.parametrize("reason", [*Reason, *FinishReason])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -45,7 +46,7 @@ class JsonlSink:
         A file that became shorter (a power cut) still counts as far as its lines are whole.
         """
         try:
-            with open(self._path, "rb") as file:  # noqa: PTH123 - symbolic links are followed as in open()
+            with Path(self._path).open("rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return held, length
                 if os.fstat(file.fileno()).st_size < length:
