@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from skitter.cli.parser import say
 from skitter.errors import UsageError
-from skitter.testing import Site, demo, endpoints
+from skitter.testing import local_site
 
 __all__ = ["run"]
 
@@ -19,9 +19,7 @@ __all__ = ["run"]
 def run(found: argparse.Namespace) -> int:
     """Serve until interrupted, or while ``--run`` runs; its exit code then."""
     words = _words(found.run)
-    site = Site(found.host, found.port, keep_log=False)
-    endpoints.install(site)
-    demo.build(site)
+    site = local_site(found.host, found.port, keep_log=False)
     try:
         site.start()
     except (OSError, OverflowError) as error:

@@ -2,12 +2,13 @@
 
 `Site` is a real web server on the loopback address that remembers what it was asked; `FakeClock`
 runs asyncio code in virtual time, and `FakeFetcher` is a web in memory to go with it.
-`skitter.testing.endpoints` and `skitter.testing.demo` fill a `Site` with the pages that
-`skitter serve` shows.
+`local_site` makes the `Site` that `skitter serve` shows, filled by `skitter.testing.endpoints` and
+`skitter.testing.demo`.
 """
 
 from skitter.testing.clock import FakeClock
 from skitter.testing.fetcher import Asked, FakeFetcher
+from skitter.testing.local import local_site
 from skitter.testing.site import Seen, Site
 
-__all__ = ["Asked", "FakeClock", "FakeFetcher", "Seen", "Site"]
+__all__ = ["Asked", "FakeClock", "FakeFetcher", "Seen", "Site", "local_site"]
