@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skitter.content.page import Page
     from skitter.crawler import Crawler, crawl, crawl_sync
     from skitter.errors import ConfigError, JobError, SkitterError, StorageError, UsageError
-    from skitter.model import FinishReason, Page, Reason, Record, Summary
+    from skitter.model import FinishReason, Reason, Record, Summary
 
 __all__ = [
     "ConfigError",
@@ -29,9 +30,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "content.page": ("Page",),
     "crawler": ("Crawler", "crawl", "crawl_sync"),
     "errors": ("ConfigError", "JobError", "SkitterError", "StorageError", "UsageError"),
-    "model": ("FinishReason", "Page", "Reason", "Record", "Summary"),
+    "model": ("FinishReason", "Reason", "Record", "Summary"),
 }
 
 

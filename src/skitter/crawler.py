@@ -8,13 +8,14 @@ from typing import Any
 
 from skitter.clock import SystemClock
 from skitter.config import Config, build
+from skitter.content.page import Page
 from skitter.engine import Engine, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
 from skitter.errors import ConfigError
 from skitter.events import Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
-from skitter.model import Page, Summary
+from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier

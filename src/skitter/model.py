@@ -21,12 +21,12 @@ __all__ = [
     "Entry",
     "Failure",
     "FinishReason",
+    "Follow",
     "Headers",
     "HostState",
     "Lease",
     "Link",
     "Opening",
-    "Page",
     "Reading",
     "Reason",
     "Record",
@@ -238,47 +238,10 @@ class Row(msgspec.Struct, frozen=True):
     extra: dict[str, Any] | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One URL that has ended, as the library hands it out. ``ok`` is False for every failure."""
+class Follow(msgspec.Struct, frozen=True):
+    """Pages that a handler wants visited: canonical URLs."""
 
-    record: Record
-    response: Response | None = None
-    reading: Reading = Reading()
-
-    def __repr__(self) -> str:
-        return f"<Page {self.reason} {self.status} {self.url}>"
-
-    @property
-    def url(self) -> str:
-        return self.record.url
-
-    @property
-    def status(self) -> int | None:
-        return self.record.status
-
-    @property
-    def reason(self) -> Reason:
-        return self.record.reason
-
-    @property
-    def ok(self) -> bool:
-        return self.record.reason is Reason.FETCHED
-
-    @property
-    def title(self) -> str | None:
-        return self.record.title
-
-    @property
-    def content(self) -> bytes:
-        return self.response.body if self.response else b""
-
-    @property
-    def headers(self) -> Headers:
-        return self.response.headers if self.response else Headers()
-
-    @property
-    def links(self) -> tuple[str, ...]:
-        return tuple(link.url for link in self.reading.links)
+    urls: tuple[str, ...]
 
 
 class Entry(msgspec.Struct, frozen=True):

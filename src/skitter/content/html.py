@@ -6,7 +6,7 @@ resolved once: a page of 310 links has about 90 distinct ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import turbohtml
@@ -16,7 +16,7 @@ from skitter.content.robots_meta import directives
 from skitter.model import Link, Reading
 from skitter.rules.url import canonical, without_userinfo
 
-__all__ = ["read_html"]
+__all__ = ["base_of", "parse_html", "read_html"]
 
 # Elements that lead to documents, and the attribute that says where.
 _SOURCES = {"a": "href", "area": "href", "iframe": "src", "frame": "src"}
@@ -34,11 +34,11 @@ def read_html(
     looking at the bytes. ``token`` is our product token, for meta elements that name a crawler;
     ``fields`` may ask for ``text`` and ``html``.
     """
-    document = _parse(body, charset)
+    document = parse_html(body, charset)
     head = document.find("head")
     metas = head.find_all("meta") if head else []
     relations = head.find_all("link") if head else []
-    base = _base(document, url)
+    base = base_of((element.attr("href") for element in document.find_all("base")), url)
     noindex, nofollow = directives(_meta_robots(metas, token), token)
     said = _links(document, relations)
     refresh = document.meta_refresh(base)
@@ -58,7 +58,8 @@ def read_html(
     )
 
 
-def _parse(body: bytes, charset: str | None) -> turbohtml.Document:
+def parse_html(body: bytes, charset: str | None) -> turbohtml.Document:
+    """The document; ``charset`` is the label of the Content-Type field."""
     # Shadow roots stay templates, which are searched like everything else: their links are content.
     if charset:
         try:
@@ -70,10 +71,10 @@ def _parse(body: bytes, charset: str | None) -> turbohtml.Document:
     return turbohtml.parse(body, detect_encoding=True, positions=False, allow_declarative_shadow_roots=False)
 
 
-def _base(document: turbohtml.Document, url: str) -> str:
-    """The first base element with a usable href decides, wherever it is (HTML Standard, 4.2.3)."""
-    for element in document.find_all("base"):
-        href = element.attr("href")
+def base_of(hrefs: Iterable[str | None], url: str) -> str:
+    """What links are relative to: the first base element with an href decides, wherever it is (HTML
+    Standard, 4.2.3). ``hrefs`` are those of the base elements, ``url`` is the document's."""
+    for href in hrefs:
         if href is not None:
             return canonical(href.strip(), url) or url
     return url

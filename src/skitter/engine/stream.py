@@ -13,8 +13,9 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
+from skitter.content.page import Page
 from skitter.engine.visit import Deliver
-from skitter.model import Page, Summary
+from skitter.model import Summary
 
 __all__ = ["pages_of", "pages_of_sync"]
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from skitter.config import Config
 from skitter.content.mime import media_type
+from skitter.content.page import Page
 from skitter.content.read import read
 from skitter.engine.record import page_row, unfetched_row
 from skitter.events import Ended, Observer, Retrying
@@ -16,7 +17,6 @@ from skitter.model import (
     Done,
     Entry,
     Failure,
-    Page,
     Reading,
     Reason,
     Redirect,
