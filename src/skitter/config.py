@@ -221,6 +221,10 @@ class Limits:
     max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
     # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
     retries: int = _option(3, "more tries after the first, for errors that may pass", _whole(0), "N")
+    # 100 ms: asyncio's own slow_callback_duration.
+    slow_callback: float = _option(
+        0.1, "report code that holds the event loop for longer; 0 = never", parse_duration, "T"
+    )
     fail_on: float | None = _option(None, "exit 4 if more than PCT % of the visits failed", _percent, "PCT")
 
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.content.page import Page
-from skitter.engine import Engine, pages_of, pages_of_sync
+from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
-from skitter.errors import ConfigError
+from skitter.errors import ConfigError, UsageError
 from skitter.events import Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
 from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
+from skitter.observe.library import tell
+from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
+from skitter.rules.pattern import compile_pattern
 from skitter.rules.scope import Bounds
 
 __all__ = ["Crawler", "Run", "crawl", "crawl_sync"]
+
+F = TypeVar("F", bound=Callable[[Page], Any])
 
 
 class Run:
@@ -33,23 +40,27 @@ class Run:
         command: str,
         folder: str | None,
         *,
-        observe: Observer = lambda event: None,
+        observe: Observer,
         deliver: Deliver | None = None,
+        routes: tuple[Route, ...] = (),
+        items: tuple[str, ...] = (),
     ) -> None:
-        """Open the job in ``folder``, or none. Raises ConfigError, JobError (nothing was made) and
-        StorageError."""
+        """Open the job in ``folder``, or none; ``items`` are outputs for what the handlers of ``routes``
+        make. Raises ConfigError, JobError (nothing was made) and StorageError."""
         clock = SystemClock()
+        watch = Watchdog(config.limits.slow_callback, observe)
         # First whatever can find fault with the settings, then what makes files.
-        fetcher = AiohttpFetcher(config.http, config.limits, clock)
+        fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
         Bounds(config.scope)
         self.folder = folder
-        self._job = open_job(folder, config, command) if folder else None
-        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output)
+        self._job = open_job(folder, config, command, items) if folder else None
+        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
+        self._handlers = Handlers(routes, config.limits.concurrency) if routes else None
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )
         self._fetcher = fetcher
-        self.outputs = self._job.outputs if self._job else config.output.output
+        self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
         self.engine = Engine(
             config,
             fetcher=fetcher,
@@ -58,6 +69,8 @@ class Run:
             clock=clock,
             observe=observe,
             deliver=deliver,
+            handlers=self._handlers,
+            watch=watch,
         )
 
     async def __aenter__(self) -> Engine:
@@ -69,6 +82,8 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._handlers is not None:
+            self._handlers.close()
         try:
             await self._fetcher.close()
         finally:
@@ -82,18 +97,55 @@ class Run:
 
 
 class Crawler:
-    """A crawl to be configured and run. Keyword arguments are the command's options.
+    """A crawl to be configured and run, or a desk that hands out tasks. Keyword arguments are the
+    command's options.
 
     ``job`` is the folder of a durable job; without it the state is in memory and no file is made
-    that ``output`` or ``records`` do not name. Raises ConfigError for an unknown option or a bad value.
+    that ``output`` or ``records`` do not name. ``output`` takes the items of handlers, where there are
+    any, else records; ``records`` always takes records. ``observe`` is called with every event
+    (:mod:`skitter.events`); by default, what matters goes to the logger ``skitter``.
+    Raises ConfigError for an unknown option or a bad value.
     """
 
     def __init__(
-        self, *, output: str | Iterable[str] = (), records: str | Iterable[str] = (), **options: Any
+        self,
+        *,
+        output: str | Iterable[str] = (),
+        records: str | Iterable[str] = (),
+        observe: Observer = tell,
+        **options: Any,
     ) -> None:
-        outputs = [(paths,) if isinstance(paths, str) else tuple(paths) for paths in (output, records)]
-        self.config = build(("{}", {**options, "output": outputs[0] + outputs[1]}))
+        self.config = build(("{}", options))
+        self._output = _paths(output)
+        self._records = _paths(records)
+        self._observe = observe
+        self._routes: list[Route] = []
         self._engine: Engine | None = None
+        self._is_open = False
+        self._desk: Desk | None = None
+        self._desk_run: Run | None = None
+
+    # -- a crawl -----------------------------------------------------------------------------
+
+    def on(self, pattern: str) -> Callable[[F], F]:
+        """Decorate the handler of fetched pages whose URL matches: a glob, or ``re:`` an expression.
+
+        The first handler that matches takes a page. It is called with the page: ``async def`` on the
+        loop, a plain ``def`` in a thread. It may return one item (a dict, a dataclass, a msgspec or
+        pydantic object) or None; as a generator it yields items and ``page.follow(...)``, and then those
+        take the place of the page's links. What goes wrong in it ends the record as ``handler_error``.
+        Raises ConfigError for a pattern that cannot be understood.
+        """
+        try:
+            matches = compile_pattern(pattern)
+        except ValueError as error:
+            raise ConfigError(f"on: {error}") from None
+
+        def register(function: F) -> F:
+            self._routes.append(Route(matches, function))
+            return function
+
+        return register
 
     async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:
         """Crawl; the summary says how it ended. ``deliver`` is awaited with every page that ends.
@@ -101,7 +153,16 @@ class Crawler:
         Raises ConfigError, JobError and StorageError; failures of pages are records, not exceptions.
         """
         seeds = (seeds,) if isinstance(seeds, str) else seeds
-        run = Run(self.config, "crawl", self.config.output.job, deliver=deliver)
+        items, records = (self._output, ()) if self._routes else ((), self._output)
+        run = Run(
+            replace(self.config, output=replace(self.config.output, output=records + self._records)),
+            "crawl",
+            self.config.output.job,
+            observe=self._observe,
+            deliver=deliver,
+            routes=tuple(self._routes),
+            items=items,
+        )
         async with run as engine:
             self._engine = engine
             return await engine.run(seeds)
@@ -114,6 +175,59 @@ class Crawler:
         """Take no new URLs; what is in flight is finished and saved. Returns at once."""
         if self._engine is not None:
             self._engine.stop()
+
+    # -- tasks -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Crawler:
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the submitted tasks; after an exception, cancel them."""
+        self._is_open = False
+        desk, run = self._desk, self._desk_run
+        if desk is None or run is None:
+            return
+        try:
+            await desk.close(cancel=kind is not None)
+        finally:
+            self._desk = self._desk_run = None
+            await run.__aexit__(kind, error, trace)
+
+    def submit(self, url: str) -> asyncio.Task[Page]:
+        """A task that fetches ``url``, follows its redirects under any scope, and gives the last page.
+
+        It is named by the URL. A failure is a page with ``ok`` False. Cancelling it takes the request
+        off the wire and frees its slot. Raises ConfigError for what is no URL, and UsageError outside of
+        ``async with``.
+        """
+        return self._open_desk().submit(url)
+
+    async def fetch_all(self, urls: Iterable[str]) -> list[Page]:
+        """The pages of all URLs, in their order; each URL is fetched as often as it is named."""
+        return await self._open_desk().fetch_all(urls)
+
+    def _open_desk(self) -> Desk:
+        if not self._is_open:
+            raise UsageError("submit and fetch_all need `async with skitter.Crawler() as crawler:`")
+        if self.config.output.job or self._output or self._records:
+            raise UsageError(
+                "submit and fetch_all hand out pages and keep nothing: job, output and records are for run()"
+            )
+        if self._desk is None:
+            self._desk_run = Run(self.config, "fetch", None, observe=self._observe)
+            self._engine = self._desk_run.engine
+            self._desk = Desk(self._desk_run.engine)
+        return self._desk
+
+
+def _paths(paths: str | Iterable[str]) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else tuple(paths)
 
 
 def crawl(*seeds: str, **options: Any) -> AsyncGenerator[Page, None]:

@@ -9,14 +9,18 @@ import msgspec
 from skitter.model import Opening, Reason, Record, Summary
 
 __all__ = [
+    "Answered",
+    "Blocked",
     "Ended",
     "Event",
     "Finished",
     "HostClosed",
+    "HostNarrowed",
     "HostWaits",
     "Noted",
     "Observer",
     "Progressed",
+    "Requested",
     "Retrying",
     "RobotsRead",
     "Started",
@@ -28,6 +32,20 @@ class Started(msgspec.Struct, frozen=True):
 
     opening: Opening
     concurrency: int
+
+
+class Requested(msgspec.Struct, frozen=True):
+    """A request has gone out."""
+
+    url: str
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A request is over; ``status`` is None if no answer came."""
+
+    url: str
+    status: int | None
+    elapsed: float
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -64,6 +82,14 @@ class HostWaits(msgspec.Struct, frozen=True):
     why: str
 
 
+class HostNarrowed(msgspec.Struct, frozen=True):
+    """A host is asked less at once than before: ``window`` requests."""
+
+    origin: str
+    window: int
+    why: str
+
+
 class HostClosed(msgspec.Struct, frozen=True):
     """A host is not contacted any more in this run."""
 
@@ -86,11 +112,32 @@ class Noted(msgspec.Struct, frozen=True):
     text: str
 
 
+class Blocked(msgspec.Struct, frozen=True):
+    """A callback holds, or has held (``over``), the event loop: ``name``, now or then at ``file:line``.
+
+    ``call`` is what it calls there; ``users`` is False if only skitter's own code was at work. The
+    first of a place comes with ``first``: once is enough for a person.
+    """
+
+    name: str
+    file: str
+    line: int
+    call: str | None
+    url: str | None
+    seconds: float
+    users: bool
+    first: bool
+    over: bool
+
+
 class Finished(msgspec.Struct, frozen=True):
     """The run is over and everything is committed."""
 
     summary: Summary
 
 
-Event = Started | Ended | Retrying | RobotsRead | HostWaits | HostClosed | Progressed | Noted | Finished
+Event = (
+    Started | Requested | Answered | Ended | Retrying | RobotsRead | HostWaits | HostNarrowed | HostClosed
+    | Blocked | Progressed | Noted | Finished
+)  # fmt: skip
 Observer = Callable[[Event], None]

@@ -11,7 +11,7 @@ from skitter.config import Config, Scope
 from skitter.errors import JobError, StorageError
 from skitter.frontier import Store
 from skitter.lock import LOCK, JobLock
-from skitter.outputs import blame, check_outputs, job_sinks, looks_ours, refuse_busy, refuse_strangers
+from skitter.outputs import ITEMS, blame, check_outputs, job_sinks, looks_ours, refuse_busy, refuse_strangers
 from skitter.ports import Sink
 from skitter.rules.url import authority_of
 
@@ -28,7 +28,7 @@ class Job(msgspec.Struct, frozen=True):
     folder: Path
     store: Store
     sinks: tuple[Sink, ...]
-    outputs: tuple[str, ...]  # where the records are, for the summary
+    outputs: tuple[str, ...]  # where records and items are, for the summary
     lock: JobLock
 
     def close(self) -> None:
@@ -44,13 +44,14 @@ def folder_for(url: str) -> str:
     return f"{name}.crawl"
 
 
-def open_job(folder: str, config: Config, command: str) -> Job:
-    """Open or make the job in ``folder``.
+def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] = ()) -> Job:
+    """Open or make the job in ``folder``; ``items`` are the outputs for what handlers make.
 
     Raises JobError, ConfigError (nothing was changed) or StorageError.
     """
     path = Path(folder)
-    outputs = config.output.output or (str(path / _PAGES),)
+    records = config.output.output or (str(path / _PAGES),)
+    outputs = (*records, *items)
     _check_folder(path)
     check_outputs(outputs, path)
     is_new = not (path / DATABASE).exists()
@@ -60,10 +61,10 @@ def open_job(folder: str, config: Config, command: str) -> Job:
     lock.acquire()
     try:
         if config.output.fresh:
-            _discard(path, outputs)
-        store = _open_store(path, config, command, outputs)
+            _discard(path, records, items)
+        store = _open_store(path, config, command, records, items)
         try:
-            sinks = job_sinks(store, path, outputs)
+            sinks = job_sinks(store, path, records, items)
         except BaseException:
             store.close()
             raise
@@ -89,13 +90,16 @@ def _check_folder(path: Path) -> None:
 # -- making and opening ----------------------------------------------------------------------
 
 
-def _discard(path: Path, outputs: Sequence[str]) -> None:
+def _discard(path: Path, outputs: Sequence[str], items: Sequence[str]) -> None:
     """Remove the state and the outputs of the job: only files that skitter made."""
+    known = _known_outputs(path / DATABASE)
+    of_items = {Path(output) for output in items if output != "-"}
+    of_items |= {path / name.removeprefix(ITEMS) for name in known if name.startswith(ITEMS)}
     made = [Path(output) for output in outputs if output != "-"]
-    database = path / DATABASE
-    made += [path / name for name in _known_outputs(database)]
+    made += [path / name for name in known if not name.startswith(ITEMS)]
+    made += of_items
     for output in made:
-        if output.is_file() and not looks_ours(output):
+        if output.is_file() and not looks_ours(output, items=output in of_items):
             raise JobError(f"--fresh: {output} was not made by skitter; move it away first")
         if output.is_file():
             refuse_busy(output)
@@ -119,13 +123,15 @@ def _known_outputs(database: Path) -> Sequence[str]:
         return (_PAGES,)
 
 
-def _open_store(path: Path, config: Config, command: str, outputs: Sequence[str]) -> Store:
+def _open_store(
+    path: Path, config: Config, command: str, outputs: Sequence[str], items: Sequence[str]
+) -> Store:
     database = path / DATABASE
     if not database.exists():
-        refuse_strangers(outputs, (), path)
+        refuse_strangers(outputs, items, (), path)
     store = Store(database, by_level=config.scope.by_level)
     try:
-        refuse_strangers(outputs, tuple(store.outputs()), path)
+        refuse_strangers(outputs, items, tuple(store.outputs()), path)
         settings = _settings(config.scope, config.output.field, command)
         facts = store.facts()
         if "settings" not in facts:

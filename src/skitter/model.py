@@ -232,10 +232,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A record with the large fields that the user asked for (``--field``)."""
+    """A record with the large fields that the user asked for (``--field``), and a handler's items."""
 
     record: Record
     extra: dict[str, Any] | None = None
+    items: tuple[dict[str, Any], ...] = ()
 
 
 class Follow(msgspec.Struct, frozen=True):
@@ -345,6 +346,7 @@ class Summary(msgspec.Struct, frozen=True):
     fetched_now: int
     seed_fetched: bool
     come_back_at: float | None = None
+    blocked: int = 0  # times that code of the user's has held the event loop too long
 
     @property
     def total(self) -> int:

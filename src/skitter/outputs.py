@@ -19,6 +19,7 @@ from skitter.ports import Sink
 from skitter.sinks import sink_for
 
 __all__ = [
+    "ITEMS",
     "blame",
     "check_outputs",
     "job_sinks",
@@ -28,6 +29,8 @@ __all__ = [
     "refuse_strangers",
 ]
 
+# What the job puts before the name of an output that holds items: it cannot be filled from records.
+ITEMS = "items:"
 _ROWS_AT_ONCE = 1000
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 _FIELDS = frozenset(Record.__struct_fields__)
@@ -77,14 +80,14 @@ def _check_output(output: str, folder: Path | None) -> None:
         raise ConfigError(f"-o {output}: may not be written")
 
 
-def looks_ours(path: Path) -> bool:
-    """Is there no file, an empty one, or one whose first line is a record?"""
+def looks_ours(path: Path, *, items: bool = False) -> bool:
+    """Is there no file, an empty one, or one whose first line is a record (an object, of ``items``)?"""
     if not path.exists() or not path.is_file():
         return True
     with path.open("rb") as file:
         line = file.readline()
     try:
-        return not line or set(_OBJECT.decode(line)) >= _FIELDS
+        return not line or set(_OBJECT.decode(line)) >= (frozenset() if items else _FIELDS)
     except msgspec.DecodeError:  # it includes ValidationError
         return False
 
@@ -95,39 +98,47 @@ def refuse_busy(path: Path) -> None:
         hold(file.fileno(), str(path))
 
 
-def plain_sinks(outputs: Sequence[str]) -> tuple[Sink, ...]:
+def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink, ...]:
     """Outputs of a run that has no job: files of ours are written anew, others are left alone."""
-    check_outputs(outputs, None)
-    for output in outputs:
-        if output != "-" and not looks_ours(Path(output)):
+    check_outputs((*outputs, *items), None)
+    for output in (*outputs, *items):
+        if output != "-" and not looks_ours(Path(output), items=output in items):
             raise JobError(f"-o {output}: exists, and skitter did not make it; choose another name")
-    sinks = tuple(sink_for(output) for output in outputs)
-    for sink, output in zip(sinks, outputs, strict=True):
+    sinks = (*map(sink_for, outputs), *(sink_for(output, items=True) for output in items))
+    for sink, output in zip(sinks, (*outputs, *items), strict=True):
         with blame(output):
             sink.open(None)
     return sinks
 
 
-def refuse_strangers(outputs: Sequence[str], known: Sequence[str], folder: Path) -> None:
-    """Raises JobError for a file with something in it that the job does not know."""
-    for output in outputs:
+def refuse_strangers(
+    outputs: Sequence[str], items: Sequence[str], known: Sequence[str], folder: Path
+) -> None:
+    """Raises JobError for a file with something in it that the job does not know as what it is to be."""
+    for output in (*outputs, *items):
         path = Path(output)
-        if output == "-" or _name_in_job(folder, output) in known:
+        kind = ITEMS if output in items else ""
+        if output == "-" or kind + _name_in_job(folder, output) in known:
             continue
         if path.is_file() and path.stat().st_size:
             raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
 
 
-def job_sinks(store: Store, folder: Path, outputs: Sequence[str]) -> tuple[Sink, ...]:
+def job_sinks(
+    store: Store, folder: Path, outputs: Sequence[str], items: Sequence[str] = ()
+) -> tuple[Sink, ...]:
     """Open the outputs of a job: cut back to what is committed, and filled with what they lack."""
     known = store.outputs()
     sinks = []
-    for output in outputs:
-        name = output if output == "-" else _name_in_job(folder, output)
-        sink = sink_for(output, name)
+    for output in (*outputs, *items):
+        is_items = output in items
+        name = (ITEMS if is_items else "") + (output if output == "-" else _name_in_job(folder, output))
+        sink = sink_for(output, name, items=is_items)
         with blame(output):
             if output == "-":
                 sink.open(None)
+            elif is_items:
+                _go_on(store, sink, known.pop(name, None))
             else:
                 _bring_up(store, sink, known.pop(name, None), exists=Path(output).exists())
         sinks.append(sink)
@@ -140,6 +151,13 @@ def _name_in_job(folder: Path, output: str) -> str:
     """Relative within the folder, so that a job can be moved; absolute elsewhere."""
     path, inside = Path(output).resolve(), folder.resolve()
     return str(path.relative_to(inside)) if path.is_relative_to(inside) else str(path)
+
+
+def _go_on(store: Store, sink: Sink, kept: tuple[int, int] | None) -> None:
+    """Open an output of items where it was."""
+    length = sink.recover(*kept, store.url_of)[1] if kept is not None else None
+    sink.open(length)
+    store.keep_output(sink.name, length or 0, None)
 
 
 def _bring_up(store: Store, sink: Sink, kept: tuple[int, int] | None, *, exists: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from skitter.model import Batch, Change, Entry, Failure, Lease, Opening, Request, Response, Row
 
-__all__ = ["Clock", "Fetcher", "Frontier", "Sink"]
+__all__ = ["Clock", "Fetcher", "Frontier", "Sink", "Watch"]
 
 
 class Clock(Protocol):
@@ -66,3 +66,18 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release the file."""
+
+
+class Watch(Protocol):
+    """Looks whether the event loop stands still, from the start of a run to its end."""
+
+    blocked: int  # how often code of the user's has held the loop too long
+
+    def start(self) -> None:
+        """Begin; called on the loop."""
+
+    def stop(self) -> None:
+        """End; called on the loop."""
+
+    def lag(self) -> float:
+        """Seconds by which what the loop does in this turn comes late."""

@@ -55,6 +55,8 @@ def add_options(parser: argparse.ArgumentParser, leave_out: Iterable[str] = ()) 
 
 def _shown(name: str, default: object) -> str:
     """A default in the units that a person would type."""
+    if name == "slow_callback":
+        return "100ms"
     if name in ("timeout", "max_wait", "delay"):
         return "1h" if default == 3600.0 else f"{default:g}s" if default else "0"
     if name == "max_body" and isinstance(default, int):

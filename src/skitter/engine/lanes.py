@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from skitter.config import Config
-from skitter.events import HostClosed, HostWaits, Observer, RobotsRead
+from skitter.events import Answered, HostClosed, HostNarrowed, HostWaits, Observer, Requested, RobotsRead
 from skitter.model import Done, Entry, Failure, HostState, Reason, Request, Response, RobotsCopy
 from skitter.ports import Clock, Fetcher, Frontier
 from skitter.rules import robots
@@ -15,7 +15,7 @@ from skitter.rules.host import Host, Signal
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
 from skitter.rules.schedule import Errand, Lane, Schedule
 from skitter.rules.url import origin_of
-from skitter.rules.verdict import LEAST_WAIT, REFUSALS
+from skitter.rules.verdict import LEAST_WAIT, OVERLOADED, REFUSALS
 
 __all__ = ["Lanes"]
 
@@ -216,6 +216,7 @@ class Lanes:
             nonlocal on_the_wire
             on_the_wire = True
             host.sent(self._clock.now())
+            self._observe(Requested(request.url))
             if host.delay:
                 self.schedule.put(lane)
                 self._wake.set()
@@ -233,18 +234,21 @@ class Lanes:
         finally:
             if not on_the_wire:
                 host.unused()
-            gate = host.gate
+            gate, window = host.gate, int(host.window)
             host.ended(self._clock.now(), started, signal, self._chance(), asked)
-            if answer is not None and host.gate > gate:
-                self._report_gate(lane, answer)
+            if answer is not None:
+                self._observe(Answered(request.url, answer.status, answer.elapsed))
+                if int(host.window) < window:
+                    self._observe(HostNarrowed(host.origin, int(host.window), _why(answer)))
+                if host.gate > gate:
+                    self._report_gate(lane, answer)
             self._touched.add(host.origin)
             self.schedule.ended(lane)
             self._wake.set()
 
     def _report_gate(self, lane: Lane, answer: Response | Failure) -> None:
         host = lane.host
-        why = answer.message if isinstance(answer, Failure) else f"HTTP {answer.status}"
-        self._hold_back(lane, host.gate, why)
+        self._hold_back(lane, host.gate, _why(answer))
         if lane.closed is None and host.gave_up:
             self._close(lane, Done(Reason.GAVE_UP, f"the host refused {host.refusals} times in a row"))
         elif (
@@ -266,7 +270,13 @@ def _signal(answer: Response | Failure) -> Signal:
     """What an answer says about the host, whatever it says about the URL."""
     if isinstance(answer, Failure):
         return Signal.FAULT if answer.host_fault else Signal.NEUTRAL
+    if answer.status == OVERLOADED:
+        return Signal.OVERLOADED
     return Signal.REFUSED if answer.status in REFUSALS else Signal.GOOD
+
+
+def _why(answer: Response | Failure) -> str:
+    return answer.message if isinstance(answer, Failure) else f"HTTP {answer.status}"
 
 
 def _lease_size(lane: Lane) -> int:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from skitter.config import Config
+from skitter.engine.calls import Calls
 from skitter.engine.commit import Committer
+from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
 from skitter.engine.visit import Deliver, Visitor
 from skitter.errors import SkitterError
 from skitter.events import Finished, Observer, Progressed, Started
 from skitter.model import Change, Done, Entry, FinishReason, Opening, Reason, Request, Summary
-from skitter.ports import Clock, Fetcher, Frontier, Sink
+from skitter.ports import Clock, Fetcher, Frontier, Sink, Watch
 from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
 from skitter.rules.scope import Bounds
 from skitter.rules.url import target_of
@@ -42,6 +44,8 @@ class Engine:
         clock: Clock,
         observe: Observer,
         deliver: Deliver | None = None,
+        handlers: Handlers | None = None,
+        watch: Watch | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
@@ -56,13 +60,15 @@ class Engine:
         self._committer = Committer(
             frontier, sinks, config.limits.concurrency, self._lanes.take_states, self._apply
         )
-        self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver)
+        self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
+        # Calls have no handlers and no stream: whoever made one has its page.
+        plain = Visitor(config, self._bounds, clock, observe, chance)
+        self.calls = Calls(config, self._lanes, plain, clock, self._wake)
+        self._watch = watch
         self._tasks: set[asyncio.Task[None]] = set()
         self._visiting = 0  # of these, visits of URLs: what the limit counts
         self._tally: Counter[Reason] = Counter()
-        self._ended_now = self._fetched_now = 0
-        self._size = 0
-        self._pending = 0
+        self._ended_now = self._fetched_now = self._size = self._pending = 0
         self._seeds_open = True
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
@@ -82,33 +88,43 @@ class Engine:
         self.stop()
         self._hard_stop.set()
 
-    async def run(self, seeds: Iterable[str] = ()) -> Summary:
-        """Crawl until nothing is left, a limit is reached, or it is told to stop.
+    async def run(self, seeds: Iterable[str] = (), *, stay: asyncio.Event | None = None) -> Summary:
+        """Crawl until nothing is left, a limit is reached, or it is told to stop; with ``stay``, not
+        before that is set, so that calls can be made.
 
         Raises StorageError (nothing half-committed), ConfigError at a seed that is no URL.
         """
         began = self._clock.now()
         opening = await self._open()
         self._observe(Started(opening, self._config.limits.concurrency))
+        if self._watch is not None:
+            self._watch.start()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._committer.run(), name="committer")
-                background = [
-                    group.create_task(self._lanes.refill(), name="refiller"),
-                    group.create_task(self._read_seeds(seeds), name="seeds"),
-                    group.create_task(self._cut_off(), name="stopper"),
-                ]
-                await self._dispatch(group, began)
-                for task in background:
-                    task.cancel()
-                self._committer.close()
+            await self._crawl(seeds, stay, began)
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
+        finally:
+            self.calls.close()
+            if self._watch is not None:
+                self._watch.stop()
         summary = self._summary(began)
         self._observe(Finished(summary))
         return summary
 
     # -- the loop ----------------------------------------------------------------------------
+
+    async def _crawl(self, seeds: Iterable[str], stay: asyncio.Event | None, began: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._committer.run(), name="committer")
+            background = [
+                group.create_task(self._lanes.refill(), name="refiller"),
+                group.create_task(self._read_seeds(seeds, stay), name="seeds"),
+                group.create_task(self._cut_off(), name="stopper"),
+            ]
+            await self._dispatch(group, began)
+            for task in background:
+                task.cancel()
+            self._committer.close()
 
     async def _open(self) -> Opening:
         opening = await self._frontier.open()
@@ -153,12 +169,7 @@ class Engine:
             case Ready(lane):
                 await self._serve(group, lane, now)
             case NotBefore(at):
-                if at - now > self._config.limits.max_wait and self._quiet():
-                    self._come_back_at = at
-                    self._end(FinishReason.WAITING)
-                else:
-                    self._committer.hurry()
-                    await self._sleep(at if deadline is None else min(at, deadline))
+                await self._wait(at, now, deadline)
             case Busy():
                 if not self._lanes.in_hand:
                     self._committer.hurry()
@@ -171,6 +182,18 @@ class Engine:
                     self._end(FinishReason.DONE)
                 else:
                     await self._sleep(deadline)
+
+    async def _wait(self, at: float, now: float, deadline: float | None) -> None:
+        """Nothing can be done before ``at``, unless something under way brings it."""
+        too_long = at - now > self._config.limits.max_wait and not self._tasks
+        if too_long and self.calls.give_up():
+            return
+        if too_long and self._quiet():
+            self._come_back_at = at
+            self._end(FinishReason.WAITING)
+            return
+        self._committer.hurry()
+        await self._sleep(at if deadline is None else min(at, deadline))
 
     def _quiet(self) -> bool:
         """Can nothing that is under way bring new work?"""
@@ -199,8 +222,11 @@ class Engine:
             errand = lane.errands.popleft()
             self._lanes.schedule.start(lane, now)
             self._start(group, self._lanes.run_errand(lane, errand), errand.url)
-        elif lane.entries and self._lanes.knows_robots(lane, now):
-            await self._visit_next(group, lane, now)
+        elif (lane.calls or lane.entries) and self._lanes.knows_robots(lane, now):
+            if lane.calls:
+                self._call_next(group, lane)
+            else:
+                await self._visit_next(group, lane, now)
         self._lanes.want(lane)
         self._lanes.schedule.put(lane)
 
@@ -216,6 +242,14 @@ class Engine:
         self._visiting += 1
         self._start(group, self._visit(lane, entry), entry.url)
 
+    def _call_next(self, group: asyncio.TaskGroup, lane: Lane) -> None:
+        entry = lane.calls.popleft()
+        done = lane.closed or self._denied(lane, entry)
+        if done is not None:
+            self.calls.end(entry, done)
+        else:
+            self.calls.start(lane, entry, lambda work, name: self._start(group, work, name))
+
     def _denied(self, lane: Lane, entry: Entry) -> Done | None:
         if lane.robots is None:
             return None
@@ -227,10 +261,13 @@ class Engine:
             f"robots.txt line {ruling.rule.line}: Disallow: {ruling.rule.pattern}",
         )
 
-    def _start(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _start(
+        self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
+    ) -> asyncio.Task[None]:
         task = group.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended_task)
+        return task
 
     def _ended_task(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -241,17 +278,18 @@ class Engine:
             request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
             answered, started = lane.host.answered, self._clock.now()
             answer = await self._lanes.send(lane, request)
-            settlement, roots = await self._visitor.settle(entry, answer, started, host_answered=answered)
+            visited = await self._visitor.settle(entry, answer, started, host_answered=answered)
+            settlement = visited.settlement
             if settlement.row is not None:
                 self._count(settlement.row.record.reason, settlement.row.record.size)
                 self._seed_fetched |= entry.seed and settlement.row.record.reason is Reason.FETCHED
         finally:
             self._visiting -= 1
-        await self._committer.put(settlement, roots)
+        await self._committer.put(settlement, visited.roots)
 
     # -- what comes back ---------------------------------------------------------------------
 
-    async def _read_seeds(self, seeds: Iterable[str]) -> None:
+    async def _read_seeds(self, seeds: Iterable[str], stay: asyncio.Event | None) -> None:
         reader = SeedReader(seeds, self._bounds)
         http = self._config.http
         bound_to_seeds = bool(http.header or http.cookie or http.auth)
@@ -262,8 +300,11 @@ class Engine:
                     self._lanes.give(entry.origin)
             self._apply(await self._frontier.admit(entries, roots))
             self._scope_drawn |= reader.given >= _SEEDS_BEFORE_START
-        self._seeds_open = False
         self._scope_drawn = True
+        self._wake.set()
+        if stay is not None:
+            await stay.wait()
+        self._seeds_open = False
         self._wake.set()
 
     async def _cut_off(self) -> None:
@@ -297,6 +338,7 @@ class Engine:
             fetched_now=self._fetched_now,
             seed_fetched=self._seed_fetched,
             come_back_at=self._come_back_at,
+            blocked=self._watch.blocked if self._watch is not None else 0,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from skitter.config import Config
 from skitter.content.mime import media_type
 from skitter.content.page import Page
 from skitter.content.read import read
+from skitter.engine.handlers import Handled, Handlers
 from skitter.engine.record import page_row, unfetched_row
 from skitter.events import Ended, Observer, Retrying
 from skitter.model import (
@@ -31,12 +33,22 @@ from skitter.rules.scope import Bounds
 from skitter.rules.url import key_of, origin_of
 from skitter.rules.verdict import judge
 
-__all__ = ["Deliver", "Visitor"]
+__all__ = ["Deliver", "Visited", "Visitor"]
 
 # Above this, parsing would hold the loop for more than a few milliseconds.
 _PARSE_OFF_LOOP = 256 * 1024
 
 Deliver = Callable[[Page], Awaitable[None]]
+
+
+class Visited(NamedTuple):
+    """What a visit brought: its settlement, new roots of the scope, the page if it has ended, and the
+    URL to go on with if that is a redirect which may be followed."""
+
+    settlement: Settlement
+    roots: tuple[str, ...] = ()
+    page: Page | None = None
+    redirected: Entry | None = None
 
 
 class Visitor:
@@ -49,7 +61,8 @@ class Visitor:
         clock: Clock,
         observe: Observer,
         chance: Callable[[], float],
-        deliver: Deliver | None,
+        deliver: Deliver | None = None,
+        handlers: Handlers | None = None,
     ) -> None:
         self._retries = config.limits.retries
         self._fields = frozenset(config.output.field)
@@ -60,11 +73,12 @@ class Visitor:
         self._observe = observe
         self._chance = chance
         self._deliver = deliver
+        self._handlers = handlers
 
     async def settle(
         self, entry: Entry, answer: Response | Failure, started: float, *, host_answered: bool
-    ) -> tuple[Settlement, list[str]]:
-        """The settlement of a visit, and new roots of the scope."""
+    ) -> Visited:
+        """What becomes of a URL after an answer."""
         now = self._clock.now()
         verdict = judge(
             answer,
@@ -79,7 +93,7 @@ class Visitor:
             self._observe(Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error))
             spent = entry.spent + (not verdict.free)
             retry = replace(tried, spent=spent, due=verdict.at, status=answer.status)
-            return Settlement(entry, retry=retry), []
+            return Visited(Settlement(entry, retry=retry))
         if isinstance(verdict, Redirect):
             return await self._redirect(entry, tried, answer, verdict, started)
         return await self._done(entry, tried, answer, verdict, started)
@@ -87,7 +101,7 @@ class Visitor:
     async def unfetched(self, entry: Entry, done: Done) -> Settlement:
         """The settlement of a URL that a rule ends without a request."""
         row = unfetched_row(entry, done, self._clock.now())
-        await self._tell(row, None, Reading())
+        await self._tell(Page(row.record))
         return Settlement(entry, row)
 
     async def _redirect(
@@ -97,18 +111,20 @@ class Visitor:
         answer: Response | Failure,
         verdict: Redirect,
         started: float,
-    ) -> tuple[Settlement, list[str]]:
+    ) -> Visited:
         row = page_row(tried, answer, verdict, Reading(), started, self._fields)
-        await self._tell(row, answer, Reading())
-        target, roots = verdict.location, []
+        page = _page(row, answer, Reading())
+        await self._tell(page)
+        target = verdict.location
+        roots: tuple[str, ...] = ()
         if entry.seed:  # the target of a seed's redirect becomes a seed
             refused = self._bounds.refuses_seed(target)
             if refused is None and (root := self._bounds.add_root(target)):
-                roots = [root]
+                roots = (root,)
         else:
             refused = self._bounds.refuses(target, entry.depth)
         if refused is not None:
-            return Settlement(entry, row), roots
+            return Visited(Settlement(entry, row), roots, page)
         found = Entry(
             target,
             key_of(target),
@@ -118,18 +134,27 @@ class Visitor:
             (*entry.hops, entry.url),
             seed=entry.seed,
         )
-        return Settlement(entry, row, found=(found,)), roots
+        return Visited(Settlement(entry, row, found=(found,)), roots, page, redirected=found)
 
     async def _done(
         self, entry: Entry, tried: Entry, answer: Response | Failure, verdict: Done, started: float
-    ) -> tuple[Settlement, list[str]]:
+    ) -> Visited:
         reading = Reading(content_type=media_type(answer.headers.get("content-type"))[0])
         if verdict.reason is Reason.FETCHED and isinstance(answer, Response):
             verdict, reading = await self._read(answer, verdict, reading)
         row = page_row(tried, answer, verdict, reading, started, self._fields)
-        await self._tell(row, answer, reading)
-        found, links = self._found(entry, reading)
-        return Settlement(entry, row, found=found, links=links), []
+        page = _page(row, answer, reading)
+        handled = None
+        if self._handlers is not None and page.ok:
+            handled = await self._handlers.handle(page)
+        if handled is not None:
+            row = replace(row, items=tuple(handled.items))
+            if handled.error:
+                record = replace(row.record, reason=Reason.HANDLER_ERROR, error=handled.error)
+                row, page.record = replace(row, record=record), record
+        await self._tell(page)
+        found, links = self._found(entry, reading, handled)
+        return Visited(Settlement(entry, row, found=found, links=links), page=page)
 
     async def _read(self, answer: Response, verdict: Done, plain: Reading) -> tuple[Done, Reading]:
         try:
@@ -139,21 +164,29 @@ class Visitor:
         except Exception as error:  # whatever a parser trips over: the page ends, the crawl goes on
             return Done(Reason.UNPARSABLE, f"{type(error).__name__}: {error}"[:500]), plain
 
-    def _found(self, entry: Entry, reading: Reading) -> tuple[tuple[Entry, ...], bytes]:
-        """The links that are admitted, and the keys of all."""
+    def _found(
+        self, entry: Entry, reading: Reading, handled: Handled | None
+    ) -> tuple[tuple[Entry, ...], bytes]:
+        """The links that are admitted, and the keys of all. A handler that steers says which to follow."""
         found, keys = [], []
         depth = entry.depth + 1
-        follows = self._follows and not reading.nofollow
+        follows = self._follows and not reading.nofollow and not (handled and handled.steers)
         for link in reading.links:
             url = link.url
             key = key_of(url)
             keys.append(key.to_bytes(8, signed=True))
             if follows and link.follow and self._bounds.refuses(url, depth) is None:
                 found.append(Entry(url, key, origin_of(url), depth, entry.url))
+        for url in dict.fromkeys(handled.urls if handled else ()):
+            if self._bounds.refuses(url, depth) is None:
+                found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url))
         return tuple(found), b"".join(keys)
 
-    async def _tell(self, row: Row, answer: Response | Failure | None, reading: Reading) -> None:
-        self._observe(Ended(row.record))
+    async def _tell(self, page: Page) -> None:
+        self._observe(Ended(page.record))
         if self._deliver is not None:
-            response = answer if isinstance(answer, Response) else None
-            await self._deliver(Page(row.record, response, reading))
+            await self._deliver(page)
+
+
+def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:
+    return Page(row.record, answer if isinstance(answer, Response) else None, reading)

@@ -38,11 +38,15 @@ _ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 class AiohttpFetcher:
     """The Fetcher of a crawl: one pooled session, no cookie jar, nothing taken from the environment."""
 
-    def __init__(self, http: Http, limits: Limits, clock: Clock) -> None:
-        """Raises ConfigError if the certificate authority's file cannot be used."""
+    def __init__(
+        self, http: Http, limits: Limits, clock: Clock, lag: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """``lag`` says by how many seconds the loop's present turn comes late: first bytes came so much
+        earlier than they are seen. Raises ConfigError if the certificate authority's file cannot be used."""
         self._http = http
         self._timeout = limits.timeout
         self._clock = clock
+        self._lag = lag
         self._ssl = _tls(http)
         self._plain = {
             "User-Agent": http.user_agent,
@@ -54,7 +58,7 @@ class AiohttpFetcher:
 
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
-        trip = _Trip(self._clock, sent)
+        trip = _Trip(self._clock, self._lag, sent)
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._fetch(request, trip)
@@ -139,10 +143,11 @@ class AiohttpFetcher:
 class _Trip:
     """Times and heads of one hop, as they become known."""
 
-    __slots__ = ("_clock", "_sent", "headers", "sent_at", "start", "status", "ttfb")
+    __slots__ = ("_clock", "_lag", "_sent", "headers", "sent_at", "start", "status", "ttfb")
 
-    def __init__(self, clock: Clock, sent: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, lag: Callable[[], float], sent: Callable[[], None]) -> None:
         self._clock = clock
+        self._lag = lag
         self._sent = sent
         self.start = clock.now()
         self.sent_at: float | None = None
@@ -158,7 +163,7 @@ class _Trip:
             self._sent()
 
     def first_byte(self) -> None:
-        self.ttfb = self._clock.now() - (self.sent_at or self.start)
+        self.ttfb = max(0.0, self._clock.now() - (self.sent_at or self.start) - self._lag())
 
 
 async def _on_headers_sent(_session: object, context: Any, _parameters: object) -> None:

@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 import msgspec
 
 from skitter.events import (
+    Answered,
+    Blocked,
     Ended,
     Event,
     Finished,
     HostClosed,
+    HostNarrowed,
     HostWaits,
     Noted,
     Progressed,
+    Requested,
     Retrying,
     RobotsRead,
     Started,
@@ -22,12 +26,12 @@ from skitter.model import Reason
 from skitter.observe.console import StderrConsole
 from skitter.observe.text import printable, seconds
 
-__all__ = ["JsonLog", "TextLog"]
+__all__ = ["LONG_WAIT", "JsonLog", "TextLog", "said"]
 
 # Shown without --verbose: what an operator has to know.
 _ALWAYS = (HostWaits, HostClosed, Noted)
 # A text log without --verbose tells only waits that somebody might wonder about.
-_LONG_WAIT = 10.0
+LONG_WAIT = 10.0
 
 
 class TextLog:
@@ -38,17 +42,25 @@ class TextLog:
         self._verbose = verbose
 
     def __call__(self, event: Event) -> None:
-        if not self._verbose and not isinstance(event, _ALWAYS):
+        if not self._verbose and not _matters(event):
             return
-        if isinstance(event, HostWaits) and not self._verbose and event.wait < _LONG_WAIT:
-            return
-        line = _said(event)
+        line = said(event)
         if line is not None:
             time = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
             self._console.say(f"{time} {printable(line)}")
 
 
-def _said(event: Event) -> str | None:
+def _matters(event: Event) -> bool:
+    """Is it told without --verbose?"""
+    if isinstance(event, HostWaits):
+        return event.wait >= LONG_WAIT
+    if isinstance(event, Blocked):
+        return event.users and event.first
+    return isinstance(event, _ALWAYS)
+
+
+def said(event: Event) -> str | None:
+    """An event in a line for people; None for what is no news."""
     match event:
         case Ended(record):
             status = record.status or "-"
@@ -62,11 +74,32 @@ def _said(event: Event) -> str | None:
             return f"{origin}/robots.txt: HTTP {status}, {rules} rules for us{pace}"
         case HostWaits(origin, _, wait, why):
             return f"{origin} waits {seconds(wait)}: {why}"
+        case HostNarrowed(origin, window, why):
+            return f"{origin}: {window} request{'s' * (window != 1)} at once from now on: {why}"
+        case Blocked():
+            return _blocked(event)
         case HostClosed(origin, reason, why):
             return f"{origin} is given up ({reason}): {why}"
         case Noted(text):
             return text
     return None
+
+
+def _blocked(event: Blocked) -> str:
+    """Who holds the loop, where, and what to write instead."""
+    call = f" in {event.call}" if event.call else ""
+    where = f" ({event.url})" if event.url else ""
+    verb = "has held" if event.over else "is holding"
+    fact = (
+        f"{event.name} {verb} the event loop for {seconds(event.seconds)}{call}"
+        f" at {event.file}:{event.line}{where}"
+    )
+    if not event.users:
+        return fact
+    return (
+        f"{fact}; nothing else can be fetched meanwhile: write "
+        f"`await asyncio.to_thread({event.call or '...'}, ...)`, or make the handler a plain `def`"
+    )
 
 
 class JsonLog:
@@ -77,10 +110,14 @@ class JsonLog:
         self._verbose = verbose
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Progressed | Started):
+        if isinstance(event, Progressed | Started | Requested | Answered):
             return
-        if not self._verbose and not isinstance(event, (*_ALWAYS, Finished)):
+        if not self._verbose and not _told_to_programs(event):
             return
         line = {"time": datetime.now(UTC).isoformat(), "event": type(event).__name__.lower()}
         line |= msgspec.to_builtins(event)
         self._console.say(msgspec.json.encode(line).decode())
+
+
+def _told_to_programs(event: Event) -> bool:
+    return isinstance(event, (*_ALWAYS, Finished)) or (isinstance(event, Blocked) and event.users)

@@ -57,6 +57,8 @@ def summary_line(summary: Summary, outputs: tuple[str, ...], came_back: str | No
         how += f" with {summary.pending:,} pending"
     if came_back:
         how += f" (come back at {came_back})"
+    if summary.blocked:
+        how += f"; the event loop was blocked {summary.blocked} time{'s' * (summary.blocked != 1)}"
     where = ", ".join("stdout" if output == "-" else output for output in outputs)
     return (
         f"{how}: {counts(summary.by_reason)}; {size(summary.size)} in {seconds(summary.seconds)}, "

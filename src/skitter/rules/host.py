@@ -36,6 +36,7 @@ class Signal(Enum):
 
     GOOD = "good"  # an answer, whatever its status
     REFUSED = "refused"  # 429 or 503
+    OVERLOADED = "overloaded"  # 504: it could not keep up with what was in flight
     FAULT = "fault"  # no connection came about
     NEUTRAL = "neutral"  # something about the URL, or cut short by us
 
@@ -138,6 +139,10 @@ class Host:
     def _cut(self, now: float, signal: Signal, chance: float) -> None:
         self.window = max(1.0, self.window // 2)
         self.good = 0
+        if signal is Signal.OVERLOADED:  # the narrower window is the cure; the URL waits by itself
+            self.answered = True
+            self.failures = 0
+            return
         if signal is Signal.REFUSED:
             self.answered = True
             self.refusals += 1

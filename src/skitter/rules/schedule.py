@@ -38,6 +38,7 @@ class Lane:
     __slots__ = (
         "asked_robots",
         "at",
+        "calls",
         "closed",
         "entries",
         "errands",
@@ -52,6 +53,7 @@ class Lane:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.entries: deque[Entry] = deque()  # leased URLs
+        self.calls: deque[Entry] = deque()  # URLs that somebody waits for, outside of the frontier
         self.errands: deque[Errand] = deque()
         self.more: float | None = None  # the frontier has more, due then
         self.leasing = False  # a lease is on its way
@@ -67,7 +69,7 @@ class Lane:
 
     def has_work(self) -> bool:
         """Is there something that could be sent now, were it the host's time?"""
-        return bool(self.errands) or (bool(self.entries) and not self.asked_robots)
+        return bool(self.errands) or (bool(self.entries or self.calls) and not self.asked_robots)
 
     def ready_at(self) -> float | None:
         """When something can be done: a request, or asking the frontier for more. None: no idea."""

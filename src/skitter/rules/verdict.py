@@ -6,12 +6,14 @@ from skitter.model import Done, Entry, Failure, Reason, Redirect, Response, Retr
 from skitter.rules.backoff import full_jitter, retry_after
 from skitter.rules.url import canonical, without_userinfo
 
-__all__ = ["LEAST_WAIT", "MAX_HOPS", "REDIRECTS", "REFUSALS", "judge"]
+__all__ = ["LEAST_WAIT", "MAX_HOPS", "OVERLOADED", "REDIRECTS", "REFUSALS", "judge"]
 
 # The statuses that name another place (RFC 9110, 15.4); 300, 304, 305 and 306 do not.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # "Not now": the host is asked less, and Retry-After is obeyed (RFC 6585, 4; RFC 9110, 15.6.4).
 REFUSALS = frozenset({429, 503})
+# A gateway gave up waiting for what is behind it (RFC 9110, 15.6.5).
+OVERLOADED = 504
 # May pass by itself: RFC 9110 408, RFC 8470 425, and the gateway family (520-529: CDNs' own).
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 # A Retry-After below a second says nothing: the usual backoff and the usual price.

@@ -1,4 +1,4 @@
-"""JSON Lines in a file: appended, and cut back to what is committed."""
+"""Records as JSON Lines in a file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import BinaryIO
 import msgspec
 
 from skitter.errors import JobError, StorageError
-from skitter.lock import hold
 from skitter.model import Row
+from skitter.sinks.appended import AppendedFile
 from skitter.sinks.line import line_of
 
 __all__ = ["JsonlSink"]
@@ -31,14 +31,13 @@ _URL = msgspec.json.Decoder(_Start)
 
 
 class JsonlSink:
-    """One file. Written with plain system calls: what ``write`` returned is in the kernel's hands."""
+    """One file of records."""
 
     def __init__(self, path: str, name: str | None = None) -> None:
         """``name`` is what the job knows the output by, if not by its path."""
         self.name = name or path
         self._path = path
-        self._file: int | None = None
-        self._length = 0
+        self._file = AppendedFile(path)
 
     def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
         """What is there of ``held`` records in ``length`` bytes; see :class:`skitter.ports.Sink`.
@@ -66,35 +65,15 @@ class JsonlSink:
 
         Raises JobError if another process writes it, StorageError.
         """
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        try:
-            # 0600 as for the whole job (F7): records may hold what the user's credentials opened.
-            self._file = os.open(self._path, flags, 0o600)
-            if stat.S_ISREG(os.fstat(self._file).st_mode):
-                hold(self._file, self._path)
-                os.ftruncate(self._file, offset or 0)
-                self._length = os.lseek(self._file, offset or 0, os.SEEK_SET)
-        except OSError as error:
-            raise StorageError(f"{self._path}: {error.strerror}") from error
+        self._file.open(offset)
 
     def write(self, rows: Sequence[Row]) -> int:
         """Append; the new length in bytes. Raises StorageError."""
-        assert self._file is not None
-        data = memoryview(b"".join([line_of(row) for row in rows]))
-        try:
-            while data:
-                written = os.write(self._file, data)
-                self._length += written
-                data = data[written:]
-        except OSError as error:
-            raise StorageError(f"{self._path}: {error.strerror}") from error
-        return self._length
+        return self._file.append(b"".join([line_of(row) for row in rows]))
 
     def close(self) -> None:
         """Release the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._file.close()
 
 
 def _beginning(url: str | None) -> bytes:

@@ -1,4 +1,4 @@
-"""One record, one line of JSON."""
+"""One record, one line of JSON; one item, one line of JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from skitter.model import Row
 
-__all__ = ["line_of"]
+__all__ = ["item_lines", "line_of"]
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -17,3 +17,8 @@ def line_of(row: Row) -> bytes:
     if row.extra:
         record = record[:-1] + b"," + _ENCODER.encode(row.extra)[1:]
     return record + b"\n"
+
+
+def item_lines(row: Row) -> bytes:
+    """A line for each item that a handler made of the page."""
+    return b"".join([_ENCODER.encode(item) + b"\n" for item in row.items])

@@ -18,7 +18,10 @@ _STDOUT = 1
 class StdoutSink:
     """Writes to file descriptor 1."""
 
-    name = "-"
+    def __init__(self, lines: Callable[[Row], bytes] = line_of, name: str | None = None) -> None:
+        """``lines`` makes what is written of a row."""
+        self.name = name or "-"
+        self._lines = lines
 
     def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
         """Whatever was written is gone down the pipe."""
@@ -29,7 +32,7 @@ class StdoutSink:
 
     def write(self, rows: Sequence[Row]) -> int:
         """Raises BrokenPipeError when the reader went away, StorageError for anything else."""
-        data = memoryview(b"".join([line_of(row) for row in rows]))
+        data = memoryview(b"".join([self._lines(row) for row in rows]))
         while data:
             try:
                 data = data[os.write(_STDOUT, data) :]

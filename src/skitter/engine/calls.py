@@ -1,0 +1,165 @@
+"""Fetches that somebody waits for: outside of the frontier, under the same manners.
+
+A call goes hop by hop through the lane of the host that it leads to, so that pace, window, gates and
+robots.txt hold for it as for any visit. It fetches what it is told, also the same URL ten times; it
+follows redirects under any scope, and waits out retries without holding a slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+from msgspec.structs import replace
+
+from skitter.config import Config
+from skitter.content.page import Page
+from skitter.engine.lanes import Lanes
+from skitter.engine.record import unfetched_row
+from skitter.engine.visit import Visitor
+from skitter.model import Done, Entry, Failure, Reason, Request, Response
+from skitter.ports import Clock
+from skitter.rules.schedule import Lane
+from skitter.rules.url import key_of, origin_of
+
+__all__ = ["Calls"]
+
+_STOPPED = Done(Reason.CANCELLED, "the crawler was stopped")
+
+Start = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+
+
+class _Hop:
+    """One hop that a call waits for."""
+
+    __slots__ = ("answer", "answered", "started", "task")
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Response | Failure | Done] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[None] | None = None  # None: it waits for its host's turn
+        self.started = 0.0
+        self.answered = False  # had the host answered before?
+
+
+class Calls:
+    """All calls of a run. The engine takes their hops from the lanes."""
+
+    def __init__(
+        self, config: Config, lanes: Lanes, visitor: Visitor, clock: Clock, wake: asyncio.Event
+    ) -> None:
+        self._max_wait = config.limits.max_wait
+        self._max_body = config.limits.max_body
+        http = config.http
+        self._gives = bool(http.header or http.cookie or http.auth)
+        self._lanes = lanes
+        self._visitor = visitor
+        self._clock = clock
+        self._wake = wake
+        self._hops: dict[int, _Hop] = {}
+        self._ids = count(1)
+        self._closed = asyncio.Event()
+
+    async def fetch(self, url: str) -> Page:
+        """Fetch a canonical URL to its end; every failure is a page, too."""
+        if self._gives:
+            self._lanes.give(origin_of(url))
+        entry = Entry(url, key_of(url), origin_of(url), seed=True, given=True)
+        history: tuple[Response | Failure, ...] = ()
+        while True:
+            hop = await self._ask(entry)
+            answer = hop.answer.result()
+            if isinstance(answer, Done):
+                return self._unfetched(entry, answer, history)
+            visited = await self._visitor.settle(entry, answer, hop.started, host_answered=hop.answered)
+            retry = visited.settlement.retry
+            if retry is not None:
+                if retry.due - self._clock.now() > self._max_wait:
+                    return self._unfetched(retry, self._too_long(retry), (*history, answer))
+                await self._pause(retry.due)
+                entry = retry
+            elif visited.redirected:
+                entry = visited.redirected
+            else:
+                assert visited.page is not None
+                visited.page.history = history
+                return visited.page
+            history = (*history, answer)
+
+    # -- for the engine ----------------------------------------------------------------------
+
+    def start(self, lane: Lane, entry: Entry, start: Start) -> None:
+        """It is this hop's turn: send it, unless nobody waits for it any more."""
+        hop = self._hops.get(entry.seq)
+        if hop is None:
+            return
+        hop.started, hop.answered = self._clock.now(), lane.host.answered
+        self._lanes.schedule.start(lane, hop.started)
+        hop.task = start(self._send(lane, entry, hop), entry.url)
+
+    def end(self, entry: Entry, done: Done) -> None:
+        """A rule ends this hop without a request."""
+        hop = self._hops.get(entry.seq)
+        if hop is not None and not hop.answer.done():
+            hop.answer.set_result(done)
+
+    def give_up(self) -> bool:
+        """End every hop that waits for its host's turn: all would wait too long. Were there any?"""
+        waiting = [hop for hop in self._hops.values() if hop.task is None and not hop.answer.done()]
+        for hop in waiting:
+            hop.answer.set_result(Done(Reason.GAVE_UP, self._beyond()))
+        return bool(waiting)
+
+    def close(self) -> None:
+        """The run is over: whoever still waits gets a page that says so."""
+        self._closed.set()
+        for hop in self._hops.values():
+            if not hop.answer.done():
+                hop.answer.set_result(_STOPPED)
+
+    # -- one call ----------------------------------------------------------------------------
+
+    async def _ask(self, entry: Entry) -> _Hop:
+        """Queue a hop, and wait for its answer. Cancelled, it leaves the queue or the wire."""
+        hop = _Hop()
+        if self._closed.is_set():
+            hop.answer.set_result(_STOPPED)
+            return hop
+        entry = replace(entry, seq=next(self._ids))
+        lane = self._lanes.lane(entry.origin)
+        self._hops[entry.seq] = hop
+        lane.calls.append(entry)
+        self._lanes.schedule.put(lane)
+        self._wake.set()
+        try:
+            await hop.answer
+        finally:
+            del self._hops[entry.seq]
+            if hop.task is not None and hop.answer.cancelled():
+                hop.task.cancel()
+        return hop
+
+    async def _send(self, lane: Lane, entry: Entry, hop: _Hop) -> None:
+        request = Request(entry.url, self._max_body, credentials=lane.host.given)
+        answer = await self._lanes.send(lane, request)
+        if not hop.answer.done():
+            hop.answer.set_result(answer)
+
+    async def _pause(self, until: float) -> None:
+        """Wait for the time of a retry, or for the end of the run."""
+        try:
+            async with asyncio.timeout(max(0.0, until - self._clock.now())):
+                await self._closed.wait()
+        except TimeoutError:
+            pass
+
+    def _unfetched(self, entry: Entry, done: Done, history: tuple[Response | Failure, ...]) -> Page:
+        return Page(unfetched_row(entry, done, self._clock.now()).record, history=history)
+
+    def _too_long(self, entry: Entry) -> Done:
+        reason = Reason.HTTP_ERROR if entry.status is not None else Reason.GAVE_UP
+        return Done(reason, self._beyond())
+
+    def _beyond(self) -> str:
+        return f"the host asks to wait for longer than {self._max_wait:g} s (max_wait)"

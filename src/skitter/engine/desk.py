@@ -1,0 +1,51 @@
+"""Where calls are taken: an engine that stays, and the tasks that wait for its answers.
+
+It is started by the first call, and closed by whoever opened it: no task outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from skitter.content.page import Page
+from skitter.engine.loop import Engine
+from skitter.engine.seeds import read_seed
+from skitter.model import Summary
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Hands out tasks that fetch. To be made on a running loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._leave = asyncio.Event()
+        self._tasks: set[asyncio.Task[Page]] = set()
+        self._run: asyncio.Task[Summary] = asyncio.create_task(engine.run(stay=self._leave), name="crawl")
+
+    def submit(self, url: str) -> asyncio.Task[Page]:
+        """A task that fetches ``url`` and is named by it. Raises ConfigError for what is no URL."""
+        target = read_seed(url)
+        task = asyncio.create_task(self._engine.calls.fetch(target), name=target)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def fetch_all(self, urls: Iterable[str]) -> list[Page]:
+        """The pages of all URLs, in their order. Cancelled, it cancels what it waits for.
+
+        Raises ConfigError, and then fetches nothing.
+        """
+        return await asyncio.gather(*[self.submit(url) for url in [read_seed(url) for url in urls]])
+
+    async def close(self, *, cancel: bool) -> Summary:
+        """Wait for all tasks, or cancel them; then end the run. Raises what has ended it before."""
+        while self._tasks:
+            if cancel:
+                for task in self._tasks:
+                    task.cancel()
+            await asyncio.wait(self._tasks)
+        self._leave.set()
+        return await self._run

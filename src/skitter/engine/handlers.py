@@ -1,0 +1,221 @@
+"""The user's handlers: which one takes a page, how it is run, and what it gave.
+
+``async def`` handlers run on the loop, plain ones in threads of their own. Whatever a handler does,
+the crawl goes on: what goes wrong is said in the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from skitter.content.page import Page
+from skitter.model import Follow
+from skitter.source import expression_at
+
+__all__ = ["Handled", "Handlers", "Route"]
+
+_ITEMS = "a dict, a dataclass, a msgspec or pydantic object (an item), page.follow(...), or nothing"
+# "object Response can't be used in 'await' expression"; since 3.14 "'Response' object can't be awaited"
+_NOT_AWAITABLE = re.compile(
+    r"object (\S+) can't be used in 'await' expression|'(\S+)' object can't be awaited"
+)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A handler and the URLs that it takes."""
+
+    matches: Callable[[str], bool]
+    function: Callable[[Page], Any]
+
+
+class Handled(msgspec.Struct):
+    """What a handler gave. ``steers``: it is a generator, and says itself which links to follow."""
+
+    items: list[dict[str, Any]] = []
+    urls: list[str] = []
+    steers: bool = False
+    error: str | None = None
+
+    def take(self, value: object, verb: str) -> None:
+        """Sort in what was yielded or returned. Raises TypeError that says what to write instead."""
+        if isinstance(value, Follow):
+            self.urls += value.urls
+        elif _is_item(value):
+            self.items.append(_item(value))
+        elif value is not None:
+            raise _Unfit(_unfit(value, verb))
+
+
+class _Unfit(TypeError):
+    """A handler gave what is neither item nor request."""
+
+
+class Handlers:
+    """The handlers of a run; the first whose pattern matches a page's URL takes it."""
+
+    def __init__(self, routes: tuple[Route, ...], threads: int) -> None:
+        self._routes = routes
+        # Not the loop's own: commits and name look-ups must not queue behind a slow handler.
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="skitter-handler")
+
+    async def handle(self, page: Page) -> Handled | None:
+        """Run the handler of a page; None if there is none."""
+        function = next((route.function for route in self._routes if route.matches(page.url)), None)
+        if function is None:
+            return None
+        if _is(function, inspect.isasyncgenfunction):
+            return await _listen(function, page)
+        if _is(function, inspect.iscoroutinefunction):
+            return await _await(function, page)
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, context.run, _call, function, page)
+
+    def close(self) -> None:
+        """Let the threads go; one that is stuck in a handler cannot be waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _is(function: Callable[[Page], Any], kind: Callable[[Any], bool]) -> bool:
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - an object's method
+
+
+async def _listen(function: Callable[[Page], AsyncIterator[object]], page: Page) -> Handled:
+    """An asynchronous generator: what it has yielded before an error counts."""
+    handled = Handled(steers=True)
+    values = function(page)
+    try:
+        async for value in values:
+            handled.take(value, "yielded")
+    except (Exception, asyncio.CancelledError) as error:
+        handled.error = _blame(error, function)
+    finally:
+        await _close(values)
+    return handled
+
+
+async def _close(values: object) -> None:
+    close = getattr(values, "aclose", None)
+    if close is not None:
+        with contextlib.suppress(Exception):  # it failed once already, and that is what is told
+            await close()
+
+
+async def _await(function: Callable[[Page], Any], page: Page) -> Handled:
+    handled = Handled()
+    try:
+        handled.take(await function(page), "returned")
+    except (Exception, asyncio.CancelledError) as error:
+        handled.error = _blame(error, function)
+    return handled
+
+
+def _call(function: Callable[[Page], Any], page: Page) -> Handled:
+    """A plain function, in a thread; it may be, or return, a generator."""
+    handled = Handled()
+    try:
+        value = function(page)
+        if isinstance(value, Iterator):
+            handled.steers = True
+            for each in value:
+                handled.take(each, "yielded")
+        else:
+            handled.take(value, "returned")
+    except Exception as error:
+        handled.error = _blame(error, function)
+    return handled
+
+
+# -- items -----------------------------------------------------------------------------------
+
+
+def _is_item(value: object) -> bool:
+    kind = type(value)
+    return (
+        isinstance(value, dict | msgspec.Struct)
+        or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+        or hasattr(kind, "model_dump")
+        or hasattr(kind, "__attrs_attrs__")
+    )
+
+
+def _item(value: Any) -> dict[str, Any]:
+    """As plain values that any output can write. Raises TypeError for what cannot be written."""
+    if hasattr(type(value), "model_dump"):
+        value = value.model_dump(mode="json")
+    item = msgspec.to_builtins(value, str_keys=True)
+    if not isinstance(item, dict):  # a Struct may be told to encode as an array
+        raise TypeError(f"an item is an object with names, not a {type(item).__name__}")
+    return item
+
+
+def _unfit(value: object, verb: str) -> str:
+    """What to write instead."""
+    name = type(value).__name__
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        return f"{verb} a {name} that nobody awaits: make the handler `async def` and write `await`"
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"{verb} a {name}: yield each item by itself"
+    if isinstance(value, AsyncIterator | Iterator):
+        return f"{verb} a {name}: loop over it and yield each item by itself"
+    return f"{verb} a {name}: give {_ITEMS}"
+
+
+# -- what went wrong -------------------------------------------------------------------------
+
+
+def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
+    """One line: what, where in the handler's file, and what to write instead. Raises CancelledError
+    again if it is the visit that is cancelled, not something within the handler."""
+    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+    if task is not None and task.cancelling():
+        raise error
+    name = getattr(function, "__qualname__", type(function).__name__).rpartition("<locals>.")[2]
+    if isinstance(error, _Unfit):
+        return f"handler {name} {error}"
+    where, expression = _where(error, function)
+    found = _NOT_AWAITABLE.search(str(error)) if isinstance(error, TypeError) else None
+    if found:
+        return f"handler {name} at {where}: {_not_awaitable(found[1] or found[2], expression)}"
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(": ")
+    return f"handler {name} at {where}: {text}"[:1000]
+
+
+def _not_awaitable(kind: str, expression: str | None) -> str:
+    awaited = (expression or "").removeprefix("await ").strip()
+    call = awaited.partition("(")[0] if "(" in awaited else "function"
+    said = f"`await {awaited}`" if awaited else "await"
+    return (
+        f"{said}: a {kind.strip(chr(39))} cannot be awaited, only coroutines, tasks and futures can; "
+        f"write `await asyncio.to_thread({call}, ...)`, "
+        "or make the handler a plain `def`, which runs in a thread"
+    )
+
+
+def _where(error: BaseException, function: Callable[[Page], Any]) -> tuple[str, str | None]:
+    """``shop.py:14`` and the expression there: the innermost line in the handler's own file."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    own = [frame for frame in frames if code and frame.tb_frame.f_code.co_filename == code.co_filename]
+    if not (own or frames):
+        return "?", None
+    last = (own or frames)[-1]
+    file = last.tb_frame.f_code.co_filename
+    return f"{Path(file).name}:{last.tb_lineno}", expression_at(last.tb_frame.f_code, last.tb_lasti)

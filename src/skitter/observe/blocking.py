@@ -1,0 +1,169 @@
+"""How long the event loop stands still, and in whose code.
+
+The loop runs a heartbeat every 20 ms. A thread looks whether it is late, and if so at the stack of the
+loop's thread, again every 20 ms until the beat comes. What one callback was found in without a beat in
+between was one uninterrupted stay: that is what has held the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from skitter.observe.frames import Place, is_users, place_of, stack_of
+
+__all__ = ["PERIOD", "Held", "LoopWatch", "Still"]
+
+# A fifth of the least time that is told by default; fifty beats a second cost about 0.1 % of a core.
+PERIOD = 0.02
+# A sample that comes later than this was late itself: either the loop's thread kept the interpreter
+# (a long call in C), or the whole process stood still, which is nobody's fault.
+_STARVED = 3 * PERIOD
+# Above this share of a core, the loop's thread was at work while the sampler starved.
+_AT_WORK = 0.5
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One callback's uninterrupted stay on the loop, ``seconds`` long."""
+
+    place: Place
+    seconds: float
+
+
+class Still(msgspec.Struct, frozen=True):
+    """A time without a beat, ``start`` to ``end`` on time.monotonic(), and who was found in it."""
+
+    start: float
+    end: float
+    held: tuple[Held, ...]
+    over: bool = True
+
+
+class _Sample(msgspec.Struct):
+    beat: int
+    time: float
+    cpu: float | None  # CPU seconds of the loop's thread until then
+    key: object
+    place: Place | None
+
+
+class LoopWatch:
+    """Watches the loop that :meth:`start` is called on.
+
+    ``tell`` is called on the loop after every time without a beat that was longer than ``threshold``
+    seconds; if one lasts longer than ``patience``, also once from another thread, while it lasts.
+    """
+
+    def __init__(
+        self,
+        threshold: float,
+        tell: Callable[[Still], None],
+        *,
+        patience: float = 2.0,
+        users: Callable[[str], bool] = is_users,
+    ) -> None:
+        self._threshold = threshold
+        self._tell = tell
+        self._patience = patience
+        self._users = users
+        self._samples: list[_Sample] = []
+        self._beats = 0
+        self._due = self._cpu = 0.0
+        self._late, self._late_at = 0.0, 0.0
+        self._depth = 0
+        self._over = threading.Event()
+        self._told = 0  # the beat before which the user was told of a time that still lasts
+
+    def start(self) -> None:
+        """Begin; to be called on the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._ident = threading.get_ident()
+        self._clock = getattr(time, "pthread_getcpuclockid", lambda ident: None)(self._ident)
+        self._timer = self._loop.call_soon(self._first_beat)
+        self._thread = threading.Thread(target=self._watch, name="skitter-watch", daemon=True)
+
+    def stop(self) -> None:
+        """End; to be called on the loop. What held the loop until now is told still."""
+        self._timer.cancel()
+        if not self._over.is_set() and self._thread.is_alive():
+            self._account(time.monotonic())
+            self._over.set()
+            self._thread.join()
+
+    def lag(self) -> float:
+        """Seconds by which whatever the loop does in this turn comes late, because it stood still."""
+        # Timers are some milliseconds late by themselves: that says nothing about anything else.
+        is_now = self._late > PERIOD / 2 and time.monotonic() - self._late_at < PERIOD
+        return self._late if is_now else 0.0
+
+    # -- on the loop -------------------------------------------------------------------------
+
+    def _first_beat(self) -> None:
+        # What lies below a callback on the stack is the loop itself, and whoever runs it.
+        self._depth = len(stack_of(sys._getframe())) - 1
+        self._due = time.monotonic()
+        self._beat()
+        self._thread.start()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        self._late, self._late_at = max(0.0, now - self._due), now
+        self._account(now)
+        self._beats += 1
+        self._due = time.monotonic() + PERIOD
+        self._cpu = time.thread_time()
+        self._timer = self._loop.call_later(PERIOD, self._beat)
+
+    def _account(self, now: float) -> None:
+        """Tell of the time without a beat that ends now, if it was long."""
+        samples, self._samples = self._samples, []
+        if self._due and now - self._due > self._threshold - PERIOD:
+            still = self._still([sample for sample in samples if sample.beat == self._beats], now)
+            if still.end - still.start > self._threshold:
+                self._tell(still)
+
+    # -- beside it ---------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._over.wait(PERIOD):
+            beat, due = self._beats, self._due
+            if time.monotonic() - due > PERIOD / 2:
+                self._sample(beat)
+            if time.monotonic() - due > self._patience and self._told != beat:
+                self._told = beat
+                self._tell(replace(self._still(list(self._samples), time.monotonic()), over=False))
+
+    def _sample(self, beat: int) -> None:
+        stack = stack_of(sys._current_frames().get(self._ident))[self._depth :]
+        task = asyncio.current_task(self._loop)
+        key = task or (id(stack[0]) if stack else None)
+        place = place_of(stack, task, self._users) if stack else None
+        cpu = time.clock_gettime(self._clock) if self._clock is not None else None
+        self._samples.append(_Sample(beat, time.monotonic(), cpu, key, place))
+
+    def _still(self, samples: Sequence[_Sample], now: float) -> Still:
+        """Share the time out among those who were found in it, one stay after the other."""
+        start = then = self._due - PERIOD / 2  # the last beat was a period before: on average half-way
+        cpu: float | None = self._cpu
+        stays: list[tuple[object, defaultdict[Place, float]]] = []
+        for sample in samples:
+            spent, then = sample.time - then, sample.time
+            burnt = sample.cpu - cpu if sample.cpu is not None and cpu is not None else spent
+            cpu = sample.cpu
+            if sample.place is None or (spent > _STARVED and burnt < spent * _AT_WORK):
+                continue
+            if not stays or stays[-1][0] != sample.key:
+                stays.append((sample.key, defaultdict(float)))
+            stays[-1][1][sample.place] += spent
+            last = sample.place
+        if stays and now - then < _STARVED:
+            stays[-1][1][last] += now - then
+        held = [Held(max(places, key=places.__getitem__), sum(places.values())) for _, places in stays]
+        return Still(start, now, tuple(held))

@@ -1,0 +1,96 @@
+"""Who is on the stack of a thread, said in the words of the person who wrote it."""
+
+from __future__ import annotations
+
+import asyncio
+import sysconfig
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from skitter.source import expression_at
+
+__all__ = ["Place", "is_users", "place_of", "stack_of"]
+
+_PACKAGE = str(Path(__file__).parent.parent)
+_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A line of code under way: ``name`` is the function that the event loop or the engine called,
+    ``file`` and ``line`` are where it is now, ``call`` what it calls there ("time.sleep").
+
+    ``users`` is False if nothing on the stack but skitter and the standard library was at work.
+    """
+
+    name: str
+    file: str
+    line: int
+    call: str | None
+    url: str | None
+    users: bool
+
+
+def is_users(file: str) -> bool:
+    """Is this a file of the user's own: none of skitter's, of the standard library's or installed?"""
+    return not (_is_standard(file) or file.startswith(_PACKAGE) or any(part in file for part in _INSTALLED))
+
+
+def _is_standard(file: str) -> bool:
+    return file.startswith("<frozen") or (
+        file.startswith(_STANDARD) and not any(part in file for part in _INSTALLED)
+    )
+
+
+def stack_of(frame: FrameType | None) -> list[FrameType]:
+    """The frames of a stack, outermost first."""
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def place_of(
+    stack: Sequence[FrameType], task: asyncio.Task[object] | None, users: Callable[[str], bool]
+) -> Place:
+    """Where a callback is: the innermost line of the user's, else of an installed package, else ours.
+
+    ``stack`` begins with what the loop called and is not empty; ``users`` tells the user's files.
+    """
+    files = [frame.f_code.co_filename for frame in stack]
+    own = [frame for frame, file in zip(stack, files, strict=True) if users(file)]
+    foreign = [
+        frame
+        for frame, file in zip(stack, files, strict=True)
+        if not _is_standard(file) and not file.startswith(_PACKAGE)
+    ]
+    first, last = (own or foreign or stack)[0], (own or foreign[:1] or _ours(stack))[-1]
+    return Place(
+        name=first.f_code.co_qualname.rpartition("<locals>.")[2],
+        file=last.f_code.co_filename,
+        line=last.f_lineno,
+        call=_call_in(last),
+        url=_url_of(task, stack[0]),
+        users=bool(own or foreign),
+    )
+
+
+def _ours(stack: Sequence[FrameType]) -> Sequence[FrameType]:
+    return [frame for frame in stack if frame.f_code.co_filename.startswith(_PACKAGE)] or stack
+
+
+def _call_in(frame: FrameType) -> str | None:
+    """The text before the bracket of the call that is under way: ``requests.get``."""
+    text = expression_at(frame.f_code, frame.f_lasti) or ""
+    return text.removeprefix("await ").partition("(")[0].strip() or None
+
+
+def _url_of(task: asyncio.Task[object] | None, root: FrameType) -> str | None:
+    """Visits and submitted tasks are named by their URL; a done callback gets its task handed in."""
+    tasks = (task,) if task is not None else tuple(root.f_locals.values())
+    names = [one.get_name() for one in tasks if isinstance(one, asyncio.Task)]
+    return next((name for name in names if "://" in name), None)
