@@ -52,8 +52,6 @@ class Engine:
         self._frontier = frontier
         self._clock = clock
         self._observe = observe
-        self._deliver = deliver
-        self._chance = chance
         self._bounds = Bounds(config.scope)
         self._wake = asyncio.Event()
         self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
