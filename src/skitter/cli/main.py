@@ -10,6 +10,7 @@ import traceback
 from importlib import import_module
 from typing import NoReturn
 
+from skitter.cli.flags import add_compare, add_robots, add_serve, add_status
 from skitter.cli.parser import Parser, add_options, parse, say
 from skitter.errors import SkitterError, StorageError, UsageError
 from skitter.version import VERSION
@@ -22,6 +23,7 @@ _INTERNAL, _USAGE, _STORAGE, _BROKEN_PIPE = 1, 2, 7, 141
 _COMMANDS = {
     "crawl": "crawl sites: follow links in scope, write one record a URL",
     "fetch": "fetch exactly these URLs, follow no link",
+    "compare": "the experiment: the same requests by every strategy, timed, drawn and explained",
     "status": "counts by state and reason, hosts, rate of a job",
     "robots": "what a site's robots.txt allows, which line decided, and the delay",
     "serve": "the local test web site, for demos and experiments",
@@ -87,17 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         )
     add_options(subs["crawl"])
     add_options(subs["fetch"], leave_out=("depth", "scope"))
-    subs["status"].add_argument("job", metavar="JOB", help="the job's folder")
-    subs["status"].add_argument("--json", action="store_true", help="as one JSON object")
-    subs["robots"].add_argument("url", metavar="URL")
-    subs["robots"].add_argument(
-        "agent", metavar="AGENT", nargs="?", help="a crawler's name (default: skitter)"
-    )
-    serve = subs["serve"]
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8273, metavar="N", help="port, 0 = any (default: 8273)")
-    serve.add_argument(
-        "--run", metavar="COMMAND", help="serve while this command runs, and end with its exit code"
-    )
-    serve.add_argument("-q", "--quiet", action="store_true", help="say nothing")
+    add_status(subs["status"])
+    add_robots(subs["robots"])
+    add_serve(subs["serve"])
+    add_compare(subs["compare"])
     return parser

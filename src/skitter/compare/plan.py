@@ -1,0 +1,91 @@
+"""What is to be measured, checked before anything runs: names, numbers, and how much is asked of whom."""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+
+import msgspec
+
+from skitter.compare.strategies import NEEDS_REQUESTS, STRATEGIES
+from skitter.config import nearest
+from skitter.errors import ConfigError, UsageError
+
+__all__ = ["MOST_REQUESTS", "Plan", "check_strategies", "fit"]
+
+# In all, to a server that is not ours, unless the user allows more in so many words.
+MOST_REQUESTS = 50
+# What skitter's own look at a stranger's server may need: robots.txt and the page, a hop for each.
+_LOOK = 4
+_REQUESTS, _RETRIES = 10, 3
+# Our own server may be asked as often as it takes.
+_RETRIES_LOCAL = 10
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment. Without ``url`` it is made against the local server, which alone knows ``delay``,
+    ``capacity`` and ``gateway_timeout`` (seconds, requests, seconds)."""
+
+    url: str | None
+    requests: int
+    strategies: tuple[str, ...]
+    rounds: int
+    concurrency: int | None
+    retries: int
+    delay: float
+    capacity: int | None
+    gateway_timeout: float | None
+
+    @property
+    def total(self) -> int:
+        """Requests at most, skitter's look at a server that is not ours among them."""
+        each = len(self.strategies) * self.requests
+        # The one strategy that repeats requests also reads robots.txt.
+        repeated = self.requests * self.retries + 1 if "skitter" in self.strategies else 0
+        return self.rounds * (each + repeated) + (_LOOK if self.url else 0)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it takes about, if nothing has to be repeated."""
+        at_once = min(self.requests, self.capacity or self.requests, self.concurrency or self.requests)
+        one_by_one = len({"serial", "coroutines-blocking", "coroutines-wrapped"} & set(self.strategies))
+        rest = len(self.strategies) - one_by_one
+        turns = math.ceil(self.requests / at_once)
+        return self.rounds * self.delay * (one_by_one * self.requests + rest * turns)
+
+
+def check_strategies(names: list[str] | None) -> tuple[str, ...]:
+    """The strategies to run, in the order of the lesson. Raises ConfigError, UsageError."""
+    for name in names or ():
+        if name not in STRATEGIES:
+            raise ConfigError(
+                f"--strategy {name!r}: unknown{nearest(name, STRATEGIES)}; known are {', '.join(STRATEGIES)}"
+            )
+    chosen = tuple(name for name in STRATEGIES if not names or name in names)
+    if find_spec("requests") is None and NEEDS_REQUESTS.intersection(chosen):
+        raise UsageError(
+            "the library requests, which these strategies compare with, is not installed: "
+            "pip install 'skitter[compare]' (or --strategy aiohttp --strategy skitter)"
+        )
+    return chosen
+
+
+def fit(plan: Plan, requests: int | None, most: int | None) -> Plan:
+    """The plan with as many requests as asked for, or as a stranger's server may be sent.
+
+    ``most`` is the number that the user allows, if he does. Raises UsageError if more was asked for.
+    """
+    if plan.url is None:
+        return msgspec.structs.replace(plan, requests=requests or _REQUESTS, retries=_RETRIES_LOCAL)
+    allowed = MOST_REQUESTS if most is None else most
+    for count in (requests,) if requests else range(_REQUESTS, 0, -1):
+        for retries in range(_RETRIES, -1, -1):
+            fitted = msgspec.structs.replace(plan, requests=count, retries=retries)
+            if fitted.total <= allowed:
+                return fitted
+    least = msgspec.structs.replace(plan, requests=requests or 1, retries=0).total
+    raise UsageError(
+        f"that would be {least} requests to a server that is not ours, {allowed} are the most unless told "
+        "otherwise: lower --requests or --rounds, name fewer strategies, or allow it with "
+        f"--max-requests {least}"
+    )
