@@ -55,7 +55,7 @@ class Run:
         self.folder = folder
         self._job = open_job(folder, config, command, items) if folder else None
         self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
-        self._handlers = Handlers(routes, config.limits.concurrency) if routes else None
+        self._handlers = Handlers(routes, 2 * config.limits.concurrency) if routes else None
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )

@@ -79,12 +79,14 @@ def _overlapped(report: Report, one: Round, name: str) -> str:
     who = f"{one.workers} {_POOLS[name]}" if one.workers and name in _POOLS else "one thread"
     slowest = max(life.end - life.start for life in one.requests)
     waiting = f"{one.max_in_flight} requests were in flight at once, waited for by {who}"
-    if one.max_in_flight >= report.requests and one.attempts == report.requests:
-        after = f": all took as long as the slowest, {duration(slowest)}"
+    if not all(life.ok for life in one.requests):
+        after = f": {duration(one.total)} until the last answer"
+    elif one.max_in_flight >= report.requests and one.attempts == report.requests:
+        after = f": all took as long as the slowest, {duration(slowest)}{_above(report, one.total)}"
     else:
-        after = f": {duration(one.total)} in all"
+        after = f": {duration(one.total)} in all{_above(report, one.total)}"
     cost = f", at {duration(one.cpu)} of CPU" if name in _POOLS else ""
-    return f"{waiting}{after}{_above(report, one.total)}{cost}."
+    return f"{waiting}{after}{cost}."
 
 
 def _above(report: Report, total: float) -> str:

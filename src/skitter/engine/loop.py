@@ -59,12 +59,12 @@ class Engine:
             frontier, sinks, config.limits.concurrency, self._lanes.take_states, self._apply
         )
         self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
-        # Calls have no handlers and no stream: whoever made one has its page.
-        plain = Visitor(config, self._bounds, clock, observe, chance)
-        self.calls = Calls(config, self._lanes, plain, clock, self._wake)
+        self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
         self._watch = watch
         self._tasks: set[asyncio.Task[None]] = set()
-        self._visiting = 0  # of these, visits of URLs: what the limit counts
+        # A page in a handler's hands is no request in flight: as many may be there.
+        self._room = config.limits.concurrency * (2 if handlers else 1)
+        self._visiting = 0  # of the tasks, visits of URLs: what the limit counts
         self._tally: Counter[Reason] = Counter()
         self._ended_now = self._fetched_now = self._size = self._pending = 0
         self._seeds_open = True
@@ -159,7 +159,8 @@ class Engine:
         if limit is not None and fetched >= limit:
             self._end(FinishReason.LIMIT)
             return True
-        full = len(self._tasks) >= self._config.limits.concurrency
+        in_flight = self._lanes.schedule.in_flight
+        full = in_flight >= self._config.limits.concurrency or len(self._tasks) >= self._room
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
