@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,7 @@ from skitter.compare.experiment import experiment
 from skitter.compare.explain import explain
 from skitter.compare.export import as_json
 from skitter.compare.look import look_at
-from skitter.compare.plan import Plan, check_strategies, fit
+from skitter.compare.plan import Plan, check_library, check_strategies, fit
 from skitter.compare.report import Report, Round
 from skitter.compare.table import table
 from skitter.compare.timing import LOGGER
@@ -25,7 +24,7 @@ from skitter.compare.waterfall import waterfall
 from skitter.compare.wording import duration
 from skitter.config import parse_duration
 from skitter.engine.seeds import read_seed
-from skitter.errors import ConfigError, UsageError
+from skitter.errors import ConfigError
 from skitter.net import run_loop
 from skitter.observe.text import printable, seconds
 
@@ -114,8 +113,7 @@ def _check_file(path: str) -> None:
 def _check_chart(path: str) -> None:
     if not path.endswith(_CHARTS):
         raise ConfigError(f"--chart {path!r}: the ending says the format; known are {', '.join(_CHARTS)}")
-    if find_spec("matplotlib") is None:
-        raise UsageError("--chart needs matplotlib, which is not installed: pip install 'skitter[compare]'")
+    check_library("matplotlib", "--chart")
 
 
 def _set_up_log(*, verbose: bool) -> None:

@@ -28,18 +28,18 @@ async def look_at(url: str) -> Look:
         if isinstance(event, RobotsRead):
             delays.append(event.delay)
 
-    async with Crawler(retries=0, max_wait=0, observe=observe) as crawler:
+    async with Crawler(retries=0, max_wait=1, observe=observe) as crawler:
         (page,) = await crawler.fetch_all([url])
     if page.reason is Reason.ROBOTS_DENIED:
         return Look(page.url, f"{page.url}: its robots.txt does not allow it ({page.error})")
-    if page.status is None:
-        return Look(page.url, f"{page.url}: {page.reason}: {page.error}")
     if any(delays):
         return Look(
             page.url,
             f"{page.url}: its robots.txt asks for {max(delays):g} s between two requests, which requests at "
             "once cannot obey; leave the URL out to use the local server",
         )
+    if page.status is None:
+        return Look(page.url, f"{page.url}: {page.reason}: {page.error}")
     notes = [f"{url} leads to {page.url}"] if page.record.redirected_from else []
     if not page.ok:
         notes.append(f"{page.url} answers {page.status}")

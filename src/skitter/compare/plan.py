@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
+from importlib import import_module
 
 import msgspec
 
@@ -11,7 +11,7 @@ from skitter.compare.strategies import NEEDS_REQUESTS, STRATEGIES
 from skitter.config import nearest
 from skitter.errors import ConfigError, UsageError
 
-__all__ = ["MOST_REQUESTS", "Plan", "check_strategies", "fit"]
+__all__ = ["MOST_REQUESTS", "Plan", "check_library", "check_strategies", "fit"]
 
 # In all, to a server that is not ours, unless the user allows more in so many words.
 MOST_REQUESTS = 50
@@ -62,12 +62,18 @@ def check_strategies(names: list[str] | None) -> tuple[str, ...]:
                 f"--strategy {name!r}: unknown{nearest(name, STRATEGIES)}; known are {', '.join(STRATEGIES)}"
             )
     chosen = tuple(name for name in STRATEGIES if not names or name in names)
-    if find_spec("requests") is None and NEEDS_REQUESTS.intersection(chosen):
-        raise UsageError(
-            "the library requests, which these strategies compare with, is not installed: "
-            "pip install 'skitter[compare]' (or --strategy aiohttp --strategy skitter)"
-        )
+    if NEEDS_REQUESTS.intersection(chosen):
+        check_library("requests", "this comparison")
     return chosen
+
+
+def check_library(name: str, who: str) -> None:
+    """Is a library of the extra there? Better now than after minutes of measuring. Raises UsageError."""
+    try:
+        import_module(name)
+    except ImportError:
+        missing = f"{who} needs {name}, which is not installed: pip install 'skitter[compare]'"
+        raise UsageError(missing) from None
 
 
 def fit(plan: Plan, requests: int | None, most: int | None) -> Plan:
