@@ -19,7 +19,7 @@ from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
 from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
-from skitter.observe.library import tell
+from skitter.observe.library import LibraryLog
 from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
@@ -112,13 +112,13 @@ class Crawler:
         *,
         output: str | Iterable[str] = (),
         records: str | Iterable[str] = (),
-        observe: Observer = tell,
+        observe: Observer | None = None,
         **options: Any,
     ) -> None:
         self.config = build(("{}", options))
         self._output = _paths(output)
         self._records = _paths(records)
-        self._observe = observe
+        self._observe: Observer = observe or LibraryLog()
         self._routes: list[Route] = []
         self._engine: Engine | None = None
         self._is_open = False

@@ -35,7 +35,7 @@ def columns(report: Report) -> list[Column]:
         if several
         else ("total", "total", lambda one: duration(one.total)),
         ("speed-up", "speed\nup", speedup),
-        ("most in flight", "most\nin\nflight", lambda one: f"{one.middle.max_in_flight:,}"),
+        ("most in flight", "most\nat\nonce", lambda one: f"{one.middle.max_in_flight:,}"),
         ("loop blocked", "loop\nblocked", lambda one: loop_blocked(one.middle)),
         ("CPU", "CPU", lambda one: duration(one.middle.cpu)),
         ("connections", "conns", _connections),
@@ -52,8 +52,8 @@ def columns(report: Report) -> list[Column]:
 def table(report: Report) -> Table:
     """One row a strategy: its middle round, and as the total the median of all rounds."""
     shown = columns(report)
-    title = Text("\n".join(filter(None, asked(report))))
-    title.stylize("bold", 0, len(asked(report)[0]))
+    requests, server = asked(report)
+    title = Text.assemble((requests, "bold"), "\n", server, "\n" if server else "")
     drawn = Table(
         box=None,
         padding=(0, _gap(shown), 0, 0),

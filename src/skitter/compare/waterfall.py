@@ -35,7 +35,7 @@ _PENS = {
     Phase.QUEUED: _Pen("·", "·", "·", "dim"),
     Phase.SERVER: _Pen("━", "╸", "╺", "cyan"),
     Phase.RECEIVING: _Pen("█", "▌", "▐", "green"),
-    Phase.FAILED: _Pen("╳", "╳", "╳", "bold red"),
+    Phase.FAILED: _Pen("×", "×", "×", "bold red"),
 }
 _RANK = {phase: rank for rank, phase in enumerate(_PENS)}
 _BLOCKED, _BLOCKED_STYLE = "▒", "magenta"

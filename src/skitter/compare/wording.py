@@ -52,14 +52,12 @@ def asked(report: Report) -> tuple[str, str]:
     """What was asked of whom, in one line, and how that server is, in another."""
     requests = f"{report.requests:,} request{'s' * (report.requests != 1)} to {printable(report.url)}"
     known = (
-        ("it answers after", report.delay, " s"),
-        ("answers at once at most", report.capacity, ""),
-        ("gives up with 504 after", report.gateway_timeout, " s"),
-        ("is asked at once at most", report.concurrency, ""),
+        (report.delay, "it answers after {:g} s"),
+        (report.capacity, "at most {} at a time"),
+        (report.gateway_timeout, "or with 504 after {:g} s"),
+        (report.concurrency, "asked at most {} at a time"),
     )
-    return requests, ", ".join(
-        f"{what} {number:g}{unit}" for what, number, unit in known if number is not None
-    )
+    return requests, ", ".join(words.format(number) for number, words in known if number is not None)
 
 
 def least(report: Report) -> str:

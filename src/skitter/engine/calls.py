@@ -128,6 +128,7 @@ class Calls:
             return hop
         entry = replace(entry, seq=next(self._ids))
         lane = self._lanes.lane(entry.origin)
+        self._lanes.try_again(lane)
         self._hops[entry.seq] = hop
         lane.calls.append(entry)
         self._lanes.schedule.put(lane)

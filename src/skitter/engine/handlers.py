@@ -185,7 +185,9 @@ def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
         raise error
     name = getattr(function, "__qualname__", type(function).__name__).rpartition("<locals>.")[2]
     if isinstance(error, _Unfit):
-        return f"handler {name} {error}"
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        place = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
+        return f"handler {name}{place}: {error}"
     where, expression = _where(error, function)
     found = _NOT_AWAITABLE.search(str(error)) if isinstance(error, TypeError) else None
     if found:

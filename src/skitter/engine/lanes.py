@@ -22,6 +22,8 @@ __all__ = ["Lanes"]
 # Leased at once: enough that a lane does not run dry during one trip to the frontier, few enough
 # that memory follows the number of active hosts (PRECEDENTS section 9: at most 100).
 _LEAST_LEASE, _MOST_LEASE = 16, 100
+# A crawl gives a host up for good; a program that fetches for days may ask for it again.
+_GIVEN_UP = 300.0
 # Waits shorter than this are the ordinary pace and nobody's news.
 _NEWS = 1.0
 
@@ -202,8 +204,14 @@ class Lanes:
             lane.errands.remove(errand)
         if lane.closed is not None:
             return
-        lane.closed = done
+        lane.closed, lane.closed_at = done, self._clock.now()
         self._observe(HostClosed(lane.host.origin, done.reason, done.error or ""))
+
+    def try_again(self, lane: Lane) -> None:
+        """Somebody asks for a URL of a host that was given up: some time later it gets another chance."""
+        if lane.closed is not None and self._clock.now() - lane.closed_at > _GIVEN_UP:
+            lane.closed = lane.robots = None
+            lane.host.failures = lane.host.refusals = 0
 
     # -- requests ----------------------------------------------------------------------------
 

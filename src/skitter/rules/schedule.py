@@ -40,6 +40,7 @@ class Lane:
         "at",
         "calls",
         "closed",
+        "closed_at",
         "entries",
         "errands",
         "host",
@@ -62,6 +63,7 @@ class Lane:
         self.robots_until = 0.0
         self.asked_robots = False  # robots.txt is on its way
         self.closed: Done | None = None  # how all its URLs end
+        self.closed_at = 0.0
         self.at: float | None = None  # under which time it is in the heap
 
     def __repr__(self) -> str:
