@@ -136,6 +136,8 @@ class Crawler:
         take the place of the page's links. What goes wrong in it ends the record as ``handler_error``.
         Raises ConfigError for a pattern that cannot be understood.
         """
+        if not isinstance(pattern, str):
+            raise ConfigError(f'on: needs a pattern, as in @crawler.on("*/product/*"), not {pattern!r}')
         try:
             matches = compile_pattern(pattern)
         except ValueError as error:

@@ -105,10 +105,22 @@ def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink
         if output != "-" and not looks_ours(Path(output), items=output in items):
             raise JobError(f"-o {output}: exists, and skitter did not make it; choose another name")
     sinks = (*map(sink_for, outputs), *(sink_for(output, items=True) for output in items))
-    for sink, output in zip(sinks, (*outputs, *items), strict=True):
-        with blame(output):
-            sink.open(None)
+    with _closed_on_error(sinks):
+        for sink, output in zip(sinks, (*outputs, *items), strict=True):
+            with blame(output):
+                sink.open(None)
     return sinks
+
+
+@contextmanager
+def _closed_on_error(sinks: Sequence[Sink]) -> Iterator[None]:
+    """What was opened before one that could not be must not stay locked."""
+    try:
+        yield
+    except BaseException:
+        for sink in sinks:
+            sink.close()
+        raise
 
 
 def refuse_strangers(
@@ -129,22 +141,26 @@ def job_sinks(
 ) -> tuple[Sink, ...]:
     """Open the outputs of a job: cut back to what is committed, and filled with what they lack."""
     known = store.outputs()
-    sinks = []
-    for output in (*outputs, *items):
-        is_items = output in items
-        name = (ITEMS if is_items else "") + (output if output == "-" else _name_in_job(folder, output))
-        sink = sink_for(output, name, items=is_items)
-        with blame(output):
-            if output == "-":
-                sink.open(None)
-            elif is_items:
-                _go_on(store, sink, known.pop(name, None))
-            else:
-                _bring_up(store, sink, known.pop(name, None), exists=Path(output).exists())
-        sinks.append(sink)
+    sinks: list[Sink] = []
+    with _closed_on_error(sinks):
+        for output in (*outputs, *items):
+            is_items = output in items
+            name = (ITEMS if is_items else "") + (output if output == "-" else _name_in_job(folder, output))
+            sinks.append(sink_for(output, name, items=is_items))
+            with blame(output):
+                _open(store, sinks[-1], output, known.pop(name, None), is_items=is_items)
     for name in known:  # left out this time: what it misses is appended when it is next asked for
         store.leave_output(name)
     return tuple(sinks)
+
+
+def _open(store: Store, sink: Sink, output: str, kept: tuple[int, int] | None, *, is_items: bool) -> None:
+    if output == "-":
+        sink.open(None)
+    elif is_items:
+        _go_on(store, sink, kept)
+    else:
+        _bring_up(store, sink, kept, exists=Path(output).exists())
 
 
 def _name_in_job(folder: Path, output: str) -> str:

@@ -69,8 +69,8 @@ def _shape(report: Report, outcome: Outcome) -> str:
     if one.max_in_flight == 1:
         waits = sum(life.end - life.start for life in one.requests)
         return (
-            f"One request at a time: each of the {report.requests} waited for the one before it, and the waits "
-            f"add up to {duration(waits)}."
+            f"One request at a time: each of the {report.requests} waited for the one before it, and the "
+            f"waits add up to {duration(waits)}."
         )
     return _overlapped(report, one, name)
 

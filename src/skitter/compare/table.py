@@ -6,15 +6,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from skitter.compare.phases import blocks
 from skitter.compare.report import Outcome, Report
-from skitter.compare.wording import asked, duration, least, loop_blocked, speedup, spread, statuses
+from skitter.compare.wording import asked, clipped, duration, least, loop_blocked, speedup, spread, statuses
+from skitter.observe.text import printable
 
 __all__ = ["Column", "columns", "table"]
 
+_STATUS = 12  # columns: enough to guess an exception's name
 _NARROW = 80  # columns: a terminal that nobody made wider
 
 
@@ -26,12 +30,33 @@ class Column(NamedTuple):
     cells: tuple[str, ...]
 
 
+class _Statuses:
+    """A line a status. Where there is little room a name loses its end, but never its number."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._lines = statuses(outcome.middle)
+        self._failed = tuple(
+            {f"{printable(life.status)} x " for life in outcome.middle.requests if not life.ok}
+        )
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widest = max(map(len, self._lines), default=0)
+        return Measurement(min(_STATUS, widest), widest)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines:
+            name, times, number = line.rpartition(" x ")
+            room = options.max_width - len(times + number)
+            style = "red" if line.startswith(self._failed) else ""
+            yield Text(clipped(name, room) + times + number, style)
+
+
 def columns(report: Report) -> list[Column]:
     """The figures in words: a column each, a cell a strategy, lines within a cell apart by a newline."""
     several = any(len(outcome.rounds) > 1 for outcome in report.outcomes)
     kinds: list[tuple[str, str, Callable[[Outcome], str]]] = [
         ("strategy", "strategy", lambda one: one.name),
-        ("total (min–max)", "total\nmin–max", lambda one: f"{duration(one.total)}\n{spread(one)}")  # noqa: RUF001
+        ("total (min-max)", "total\nmin-max", lambda one: f"{duration(one.total)}\n{spread(one)}")
         if several
         else ("total", "total", lambda one: duration(one.total)),
         ("speed-up", "speed\nup", speedup),
@@ -66,33 +91,32 @@ def table(report: Report) -> Table:
         caption_style="dim",
     )
     for column in shown:
-        # Words may be broken among the statuses, where an exception's name can be long, but nowhere else.
+        # Only the statuses, where an exception's name can be long, make room for the rest.
         text = column.name in ("strategy", "statuses")
         drawn.add_column(
             Text(column.short, style="bold"),
             justify="left" if text else "right",
             vertical="top",
             no_wrap=column.name != "statuses",
-            overflow="fold",
         )
     for outcome, *cells in zip(report.outcomes, *(column.cells for column in shown), strict=True):
         drawn.add_row(*(_cell(outcome, *pair) for pair in zip(shown, cells, strict=True)))
     return drawn
 
 
-def _cell(outcome: Outcome, column: Column, words: str) -> Text:
+def _cell(outcome: Outcome, column: Column, words: str) -> Text | _Statuses:
     """In colour what deserves a look; nothing is said by colour alone."""
-    middle = outcome.middle
-    styles = {
-        "strategy": "bold" if outcome.name == "skitter" else "",
-        "loop blocked": "magenta" if blocks(middle) else "",
-        "statuses": "" if all(life.ok for life in middle.requests) else "red",
-    }
-    text = Text(words, style=styles.get(column.name, ""))
-    if column.name.startswith("total"):
-        text.stylize("bold", 0, len(words.partition("\n")[0]))
-        text.stylize("dim", len(words.partition("\n")[0]))
-    return text
+    first, *others = words.split("\n")
+    match column.name:
+        case "strategy":
+            return Text(words, style="bold" if outcome.name == "skitter" else "")
+        case "loop blocked":
+            return Text(words, style="magenta" if blocks(outcome.middle) else "")
+        case "statuses":
+            return _Statuses(outcome)
+        case "total" | "total (min-max)":
+            return Text("\n").join((Text(first, style="bold"), *(Text(line, style="dim") for line in others)))
+    return Text(words)
 
 
 def _connections(outcome: Outcome) -> str:

@@ -35,7 +35,7 @@ _PENS = {
     Phase.QUEUED: _Pen("·", "·", "·", "dim"),
     Phase.SERVER: _Pen("━", "╸", "╺", "cyan"),
     Phase.RECEIVING: _Pen("█", "▌", "▐", "green"),
-    Phase.FAILED: _Pen("×", "×", "×", "bold red"),
+    Phase.FAILED: _Pen("x", "x", "x", "bold red"),
 }
 _RANK = {phase: rank for rank, phase in enumerate(_PENS)}
 _BLOCKED, _BLOCKED_STYLE = "▒", "magenta"
@@ -82,6 +82,9 @@ def _bar(life: Life, axis: _Axis) -> Text:
     halves: list[Phase | None] = [None] * (2 * axis.cells)
     half_cell = axis.longest / len(halves)
     for phase, start, end in spans(life, half_cell):
+        # Or it would be seen in one row and not in the next, as rounding has it.
+        if phase in (Phase.QUEUED, Phase.RECEIVING) and end - start < half_cell:
+            continue
         first = min(axis.half(start), len(halves) - 1)
         last = axis.half(end)
         halves[first:last] = [phase] * (last - first)

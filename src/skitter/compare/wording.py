@@ -22,10 +22,10 @@ def duration(number: float) -> str:
 
 
 def spread(outcome: Outcome) -> str:
-    """``9.98–10.20``: the shortest and the longest round, in the unit of the total."""
+    """``9.98-10.20``: the shortest and the longest round, in the unit of the total."""
     factor, decimals, _ = _scale(outcome.total)
     ends = (pick(one.total for one in outcome.rounds) * factor for pick in (min, max))
-    return "–".join(f"{end:.{decimals}f}" for end in ends)  # noqa: RUF001 - a range has an en dash
+    return "-".join(f"{end:.{decimals}f}" for end in ends)
 
 
 def speedup(outcome: Outcome) -> str:

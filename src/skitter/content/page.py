@@ -92,11 +92,11 @@ class Page:
 
         Raises ValueError for something that is no CSS selector.
         """
-        return self._parsed().css(selector)
+        return self._parsed().css(selector) if self._is_html() else []
 
     def css_first(self, selector: str) -> Element | None:
         """The first element that matches, or None. Raises ValueError for no CSS selector."""
-        return self._parsed().css_first(selector)
+        return self._parsed().css_first(selector) if self._is_html() else None
 
     def follow(self, target: str | Element) -> Follow:
         """What a handler yields to have further pages visited.
@@ -105,7 +105,8 @@ class Page:
         element, or a URL: absolute, or relative to the page and beginning with ``/ ./ ../`` or ``?``.
         Raises ValueError for something that is none of these.
         """
-        if isinstance(target, str) and _LOOKS_LIKE_URL.match(target.strip()):
+        is_url = isinstance(target, str) and _LOOKS_LIKE_URL.match(target.strip()) is not None
+        if isinstance(target, str) and is_url:
             raw = [target.strip()]
         else:
             elements = [target] if isinstance(target, Element) else self.css(target)
@@ -113,15 +114,17 @@ class Page:
             raw = [attrs["href"] if "href" in attrs else attrs.get("src", "") for attrs in every]
         base = self._base()
         urls = [canonical(text.strip(), base) for text in raw if text.strip()]
-        if isinstance(target, str) and urls == [None]:
-            raise ValueError(f"{target!r} is neither an http(s) URL nor a CSS selector of links")
+        if is_url and urls == [None]:
+            raise ValueError(f"{target!r} is neither an http(s) URL nor a CSS selector")
         return Follow(tuple(dict.fromkeys(without_userinfo(url) for url in urls if url is not None)))
+
+    def _is_html(self) -> bool:
+        return is_html(media_type(self.headers.get("content-type"))[0], self.content)
 
     def _parsed(self) -> Element:
         if self._document is None:
-            essence, charset = media_type(self.headers.get("content-type"))
-            body = self.content if is_html(essence, self.content) else b""
-            self._document = Element(parse_html(body, charset))
+            charset = media_type(self.headers.get("content-type"))[1]
+            self._document = Element(parse_html(self.content, charset))
         return self._document
 
     def _base(self) -> str:

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from skitter.config import Config
 from skitter.content.page import Page
 from skitter.engine.lanes import Lanes
-from skitter.engine.record import unfetched_row
 from skitter.engine.visit import Visitor
 from skitter.model import Done, Entry, Failure, Reason, Request, Response
 from skitter.ports import Clock
@@ -34,11 +33,12 @@ Start = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 class _Hop:
     """One hop that a call waits for."""
 
-    __slots__ = ("answer", "answered", "started", "task")
+    __slots__ = ("answer", "answered", "begun", "started", "task")
 
     def __init__(self) -> None:
         self.answer: asyncio.Future[Response | Failure | Done] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None  # None: it waits for its host's turn
+        self.begun = False  # has the task taken its first step?
         self.started = 0.0
         self.answered = False  # had the host answered before?
 
@@ -71,12 +71,12 @@ class Calls:
             hop = await self._ask(entry)
             answer = hop.answer.result()
             if isinstance(answer, Done):
-                return self._unfetched(entry, answer, history)
+                return await self._unfetched(entry, answer, history)
             visited = await self._visitor.settle(entry, answer, hop.started, host_answered=hop.answered)
             retry = visited.settlement.retry
             if retry is not None:
                 if retry.due - self._clock.now() > self._max_wait:
-                    return self._unfetched(retry, self._too_long(retry), (*history, answer))
+                    return await self._unfetched(retry, self._too_long(retry), (*history, answer))
                 await self._pause(retry.due)
                 entry = retry
             elif visited.redirected:
@@ -91,17 +91,15 @@ class Calls:
 
     def start(self, lane: Lane, entry: Entry, start: Start) -> None:
         """It is this hop's turn: send it, unless nobody waits for it any more."""
-        hop = self._hops.get(entry.seq)
-        if hop is None:
-            return
+        hop = self._hops[entry.seq]
         hop.started, hop.answered = self._clock.now(), lane.host.answered
         self._lanes.schedule.start(lane, hop.started)
         hop.task = start(self._send(lane, entry, hop), entry.url)
 
     def end(self, entry: Entry, done: Done) -> None:
         """A rule ends this hop without a request."""
-        hop = self._hops.get(entry.seq)
-        if hop is not None and not hop.answer.done():
+        hop = self._hops[entry.seq]
+        if not hop.answer.done():
             hop.answer.set_result(done)
 
     def give_up(self) -> bool:
@@ -130,18 +128,23 @@ class Calls:
         lane = self._lanes.lane(entry.origin)
         self._lanes.try_again(lane)
         self._hops[entry.seq] = hop
-        lane.calls.append(entry)
+        lane.calls[entry.seq] = entry
         self._lanes.schedule.put(lane)
         self._wake.set()
         try:
             await hop.answer
         finally:
             del self._hops[entry.seq]
-            if hop.task is not None and hop.answer.cancelled():
+            lane.calls.pop(entry.seq, None)
+            if hop.answer.cancelled() and hop.begun and hop.task is not None:
                 hop.task.cancel()
         return hop
 
     async def _send(self, lane: Lane, entry: Entry, hop: _Hop) -> None:
+        hop.begun = True
+        if hop.answer.cancelled():  # in the same turn of the loop
+            self._lanes.unsent(lane, hop.started)
+            return
         request = Request(entry.url, self._max_body, credentials=lane.host.given)
         answer = await self._lanes.send(lane, request)
         if not hop.answer.done():
@@ -155,8 +158,10 @@ class Calls:
         except TimeoutError:
             pass
 
-    def _unfetched(self, entry: Entry, done: Done, history: tuple[Response | Failure, ...]) -> Page:
-        return Page(unfetched_row(entry, done, self._clock.now()).record, history=history)
+    async def _unfetched(self, entry: Entry, done: Done, history: tuple[Response | Failure, ...]) -> Page:
+        row = (await self._visitor.unfetched(entry, done)).row
+        assert row is not None
+        return Page(row.record, history=history)
 
     def _too_long(self, entry: Entry) -> Done:
         reason = Reason.HTTP_ERROR if entry.status is not None else Reason.GAVE_UP

@@ -42,10 +42,19 @@ class Desk:
 
     async def close(self, *, cancel: bool) -> Summary:
         """Wait for all tasks, or cancel them; then end the run. Raises what has ended it before."""
+        try:
+            await self._finish(cancel=cancel)
+        except asyncio.CancelledError:  # whoever leaves is cancelled himself
+            await self._finish(cancel=True)
+            raise
+        finally:
+            self._leave.set()
+            await asyncio.wait((self._run,))
+        return self._run.result()
+
+    async def _finish(self, *, cancel: bool) -> None:
         while self._tasks:
             if cancel:
                 for task in self._tasks:
                     task.cancel()
             await asyncio.wait(self._tasks)
-        self._leave.set()
-        return await self._run

@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import CodeType, TracebackType
 from typing import Any
 
 import msgspec
@@ -132,7 +134,7 @@ def _call(function: Callable[[Page], Any], page: Page) -> Handled:
                 handled.take(each, "yielded")
         else:
             handled.take(value, "returned")
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         handled.error = _blame(error, function)
     return handled
 
@@ -151,12 +153,13 @@ def _is_item(value: object) -> bool:
 
 
 def _item(value: Any) -> dict[str, Any]:
-    """As plain values that any output can write. Raises TypeError for what cannot be written."""
+    """As plain values that any output can write. Raises TypeError, ValueError for what cannot be written."""
     if hasattr(type(value), "model_dump"):
         value = value.model_dump(mode="json")
     item = msgspec.to_builtins(value, str_keys=True)
     if not isinstance(item, dict):  # a Struct may be told to encode as an array
         raise TypeError(f"an item is an object with names, not a {type(item).__name__}")
+    msgspec.json.encode(item)  # what no output can write is the handler's mistake, not the disk's
     return item
 
 
@@ -177,23 +180,36 @@ def _unfit(value: object, verb: str) -> str:
 # -- what went wrong -------------------------------------------------------------------------
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Is it the visit that is cancelled, not something within the handler?"""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # in a thread
+        return False
+    return task is not None and task.cancelling() > 0
+
+
 def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
-    """One line: what, where in the handler's file, and what to write instead. Raises CancelledError
-    again if it is the visit that is cancelled, not something within the handler."""
-    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
-    if task is not None and task.cancelling():
+    """One line: what, where in the handler's file, and what to write instead."""
+    if _is_ours(error):
         raise error
-    name = getattr(function, "__qualname__", type(function).__name__).rpartition("<locals>.")[2]
-    if isinstance(error, _Unfit):
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        place = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
-        return f"handler {name}{place}: {error}"
-    where, expression = _where(error, function)
-    found = _NOT_AWAITABLE.search(str(error)) if isinstance(error, TypeError) else None
-    if found:
-        return f"handler {name} at {where}: {_not_awaitable(found[1] or found[2], expression)}"
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(": ")
-    return f"handler {name} at {where}: {text}"[:1000]
+    code = _code(function)
+    trace = _trace(error, code)
+    if trace is not None:
+        where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    else:
+        where = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else "?"
+    text = " ".join(str(error).split())
+    if not isinstance(error, _Unfit):
+        found = _NOT_AWAITABLE.search(text) if isinstance(error, TypeError) else None
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        if found is not None and trace is not None:
+            expression = expression_at(trace.tb_frame.f_code, trace.tb_lasti)
+            text = _not_awaitable((found[1] or found[2]).strip("'"), expression)
+    line = f"handler {_name(function)} at {where}: {text}"[:1000]
+    return line.encode(errors="backslashreplace").decode()
 
 
 def _not_awaitable(kind: str, expression: str | None) -> str:
@@ -201,23 +217,40 @@ def _not_awaitable(kind: str, expression: str | None) -> str:
     call = awaited.partition("(")[0] if "(" in awaited else "function"
     said = f"`await {awaited}`" if awaited else "await"
     return (
-        f"{said}: a {kind.strip(chr(39))} cannot be awaited, only coroutines, tasks and futures can; "
+        f"{said}: a {kind} cannot be awaited, only coroutines, tasks and futures can; "
         f"write `await asyncio.to_thread({call}, ...)`, "
         "or make the handler a plain `def`, which runs in a thread"
     )
 
 
-def _where(error: BaseException, function: Callable[[Page], Any]) -> tuple[str, str | None]:
-    """``shop.py:14`` and the expression there: the innermost line in the handler's own file."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        frames.append(trace)
-        trace = trace.tb_next
-    own = [frame for frame in frames if code and frame.tb_frame.f_code.co_filename == code.co_filename]
-    if not (own or frames):
-        return "?", None
-    last = (own or frames)[-1]
-    file = last.tb_frame.f_code.co_filename
-    return f"{Path(file).name}:{last.tb_lineno}", expression_at(last.tb_frame.f_code, last.tb_lasti)
+def _plain(function: Any) -> Any:
+    """The function that was written: not the partial around it, nor the object that is called by it."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    return function if hasattr(function, "__code__") else type(function).__call__
+
+
+def _name(function: Callable[[Page], Any]) -> str:
+    name = getattr(_plain(function), "__qualname__", type(function).__name__)
+    return str(name).rpartition("<locals>.")[2].removesuffix(".__call__")
+
+
+def _code(function: Callable[[Page], Any]) -> CodeType | None:
+    code = getattr(_plain(function), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _trace(error: BaseException, code: CodeType | None) -> TracebackType | None:
+    """The innermost place in the handler's own file; of what caused the error, if that has none."""
+    reason: BaseException | None = error
+    while reason is not None and code is not None:
+        found, trace = None, reason.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == code.co_filename:
+                found = trace
+            trace = trace.tb_next
+        if found is not None:
+            return found
+        reason = reason.__cause__
+    return None

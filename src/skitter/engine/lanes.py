@@ -254,6 +254,13 @@ class Lanes:
             self.schedule.ended(lane)
             self._wake.set()
 
+    def unsent(self, lane: Lane, started: float) -> None:
+        """A request that the schedule had reserved the host for is not made after all."""
+        lane.host.unused()
+        lane.host.ended(self._clock.now(), started, Signal.NEUTRAL, 0.0)
+        self.schedule.ended(lane)
+        self._wake.set()
+
     def _report_gate(self, lane: Lane, answer: Response | Failure) -> None:
         host = lane.host
         self._hold_back(lane, host.gate, _why(answer))

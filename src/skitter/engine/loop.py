@@ -242,7 +242,7 @@ class Engine:
         self._start(group, self._visit(lane, entry), entry.url)
 
     def _call_next(self, group: asyncio.TaskGroup, lane: Lane) -> None:
-        entry = lane.calls.popleft()
+        entry = lane.calls.popitem(last=False)[1]
         done = lane.closed or self._denied(lane, entry)
         if done is not None:
             self.calls.end(entry, done)
@@ -303,6 +303,8 @@ class Engine:
         self._wake.set()
         if stay is not None:
             await stay.wait()
+            self._end(FinishReason.DONE)  # nobody waits for what is still under way, robots.txt perhaps
+            self._hard_stop.set()
         self._seeds_open = False
         self._wake.set()
 

@@ -143,7 +143,8 @@ class LoopWatch:
     def _sample(self, beat: int) -> None:
         stack = stack_of(sys._current_frames().get(self._ident))[self._depth :]
         task = asyncio.current_task(self._loop)
-        key = task or (id(stack[0]) if stack else None)
+        # The frame itself, not its id(): that is used again as soon as the frame is gone.
+        key = task or (stack[0] if stack else None)
         place = place_of(stack, task, self._users) if stack else None
         cpu = time.clock_gettime(self._clock) if self._clock is not None else None
         self._samples.append(_Sample(beat, time.monotonic(), cpu, key, place))
@@ -159,7 +160,7 @@ class LoopWatch:
             cpu = sample.cpu
             if sample.place is None or (spent > _STARVED and burnt < spent * _AT_WORK):
                 continue
-            if not stays or stays[-1][0] != sample.key:
+            if not stays or stays[-1][0] is not sample.key:
                 stays.append((sample.key, defaultdict(float)))
             stays[-1][1][sample.place] += spent
             last = sample.place

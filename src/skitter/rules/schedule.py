@@ -8,7 +8,7 @@ when they surface. Waiting is only ever a number here: nobody holds a slot while
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import count
 
 import msgspec
@@ -54,7 +54,8 @@ class Lane:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.entries: deque[Entry] = deque()  # leased URLs
-        self.calls: deque[Entry] = deque()  # URLs that somebody waits for, outside of the frontier
+        # URLs that somebody waits for, outside of the frontier, by number: one may be taken back.
+        self.calls: OrderedDict[int, Entry] = OrderedDict()
         self.errands: deque[Errand] = deque()
         self.more: float | None = None  # the frontier has more, due then
         self.leasing = False  # a lease is on its way
