@@ -79,5 +79,5 @@ class Watch(Protocol):
     def stop(self) -> None:
         """End; called on the loop."""
 
-    def lag(self) -> float:
-        """Seconds by which what the loop does in this turn comes late."""
+    def lag(self, waited: float) -> float:
+        """How many of the last ``waited`` seconds what the loop does in this turn comes late."""

@@ -33,7 +33,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the N requests from being submitted to its final answer, which is the last attempt."""
+    """One of the N requests from being submitted to its final answer. ``start`` is that of the first
+    attempt; ``first_byte``, ``end`` and ``status`` are those of the last."""
 
     submitted: float
     start: float
@@ -119,7 +120,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limit(self) -> float | None:
-        """The least time that any client can need, in seconds: the server's own capacity."""
+        """The least time that any client can need, in seconds: what the server's capacity allows, and the
+        concurrency if that was bounded."""
         if self.delay is None:
             return None
         at_once = min(self.requests, self.capacity or self.requests, self.concurrency or self.requests)

@@ -62,7 +62,7 @@ def asked(report: Report) -> tuple[str, str]:
 
 def least(report: Report) -> str:
     """What no client can be faster than; empty if that is not known."""
-    return f"the server can do it in no less than {report.limit:g} s" if report.limit is not None else ""
+    return f"nobody can do it in less than {report.limit:g} s" if report.limit is not None else ""
 
 
 def clipped(text: str, length: int) -> str:

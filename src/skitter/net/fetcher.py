@@ -39,10 +39,10 @@ class AiohttpFetcher:
     """The Fetcher of a crawl: one pooled session, no cookie jar, nothing taken from the environment."""
 
     def __init__(
-        self, http: Http, limits: Limits, clock: Clock, lag: Callable[[], float] = lambda: 0.0
+        self, http: Http, limits: Limits, clock: Clock, lag: Callable[[float], float] = lambda waited: 0.0
     ) -> None:
-        """``lag`` says by how many seconds the loop's present turn comes late: first bytes came so much
-        earlier than they are seen. Raises ConfigError if the certificate authority's file cannot be used."""
+        """``lag`` says how many of the last so many seconds the loop's present turn comes late: first bytes
+        came so much earlier than they are seen. Raises ConfigError if the certificate authority's file cannot be used."""
         self._http = http
         self._timeout = limits.timeout
         self._clock = clock
@@ -145,7 +145,7 @@ class _Trip:
 
     __slots__ = ("_clock", "_lag", "_sent", "headers", "sent_at", "start", "status", "ttfb")
 
-    def __init__(self, clock: Clock, lag: Callable[[], float], sent: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, lag: Callable[[float], float], sent: Callable[[], None]) -> None:
         self._clock = clock
         self._lag = lag
         self._sent = sent
@@ -163,7 +163,8 @@ class _Trip:
             self._sent()
 
     def first_byte(self) -> None:
-        self.ttfb = max(0.0, self._clock.now() - (self.sent_at or self.start) - self._lag())
+        waited = self._clock.now() - (self.sent_at or self.start)
+        self.ttfb = max(0.0, waited - self._lag(waited))
 
 
 async def _on_headers_sent(_session: object, context: Any, _parameters: object) -> None:

@@ -97,11 +97,13 @@ class LoopWatch:
             self._over.set()
             self._thread.join()
 
-    def lag(self) -> float:
-        """Seconds by which whatever the loop does in this turn comes late, because it stood still."""
+    def lag(self, waited: float = float("inf")) -> float:
+        """How many of the last ``waited`` seconds whatever the loop does in this turn comes late, because
+        it stood still."""
+        since = time.monotonic() - self._late_at
         # Timers are some milliseconds late by themselves: that says nothing about anything else.
-        is_now = self._late > PERIOD / 2 and time.monotonic() - self._late_at < PERIOD
-        return self._late if is_now else 0.0
+        is_now = self._late > PERIOD / 2 and since < PERIOD
+        return max(0.0, min(self._late, waited - since)) if is_now else 0.0
 
     # -- on the loop -------------------------------------------------------------------------
 

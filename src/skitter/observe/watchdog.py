@@ -29,9 +29,9 @@ class Watchdog:
         if self._watch is not None:
             self._watch.stop()
 
-    def lag(self) -> float:
-        """Seconds by which what the loop does in this turn comes late."""
-        return self._watch.lag() if self._watch is not None else 0.0
+    def lag(self, waited: float = float("inf")) -> float:
+        """How many of the last ``waited`` seconds what the loop does in this turn comes late."""
+        return self._watch.lag(waited) if self._watch is not None else 0.0
 
     def _tell(self, still: Still) -> None:
         for held in still.held:
