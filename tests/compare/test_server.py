@@ -48,6 +48,17 @@ def test_what_is_beyond_the_capacity_queues() -> None:
         assert server.figures().max_in_flight == 6, "queueing is being in flight"
 
 
+def test_it_is_at_rest_when_it_has_said_its_figures() -> None:
+    """One strategy's given-up requests must not slow the next one down."""
+    with serving(0.4, 1, 0.6) as server:
+        start = time.monotonic()
+        ask(server, 2)
+        server.figures()
+        assert time.monotonic() - start >= 0.8
+        ((status, seconds),) = ask(server, 1)
+        assert (status, seconds < 0.6) == (200, True)
+
+
 def test_the_gateway_gives_up_and_work_that_has_begun_goes_on() -> None:
     """Capacity 1, 0.4 s each: at 0.6 s two are answered 504, one of which is being worked on until 0.8 s."""
     with serving(0.4, 1, 0.6) as server:

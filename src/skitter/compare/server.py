@@ -40,7 +40,7 @@ class LabServer:
         self.origin = origin
 
     def figures(self) -> Figures:
-        """What it has seen since the last call."""
+        """What it has seen since the last call; it says so once it is at rest."""
         # Not through any client under test.
         with urllib.request.urlopen(f"{self.origin}/figures") as answer:  # noqa: S310 - our own
             return msgspec.json.decode(answer.read(), type=Figures)
@@ -77,6 +77,8 @@ class _Worker:
         self._connections: set[object] = set()
 
     async def figures(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._working:  # work that nobody waits for would be in the next strategy's way
+            await asyncio.wait(tuple(self._working))
         figures = Figures(self._requests, self._most, len(self._connections))
         self._forget()
         return web.Response(body=msgspec.json.encode(figures), content_type="application/json")
