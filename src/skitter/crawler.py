@@ -14,12 +14,12 @@ from skitter.content.page import Page
 from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
 from skitter.errors import ConfigError, UsageError
-from skitter.events import Observer
+from skitter.events import Noted, Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
 from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
-from skitter.observe.library import LibraryLog
+from skitter.observe.library import LibraryLog, guarded
 from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
@@ -54,6 +54,8 @@ class Run:
         Bounds(config.scope)
         self.folder = folder
         self._job = open_job(folder, config, command, items) if folder else None
+        for note in self._job.notes if self._job else ():
+            observe(Noted(note))
         self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
         self._handlers = Handlers(routes, 2 * config.limits.concurrency) if routes else None
         self._frontier: Frontier = (
@@ -118,7 +120,7 @@ class Crawler:
         self.config = build(("{}", options))
         self._output = _paths(output)
         self._records = _paths(records)
-        self._observe: Observer = observe or LibraryLog()
+        self._observe: Observer = guarded(observe) if observe else LibraryLog()
         self._routes: list[Route] = []
         self._engine: Engine | None = None
         self._is_open = False
@@ -175,8 +177,9 @@ class Crawler:
 
     def stop(self) -> None:
         """Take no new URLs; what is in flight is finished and saved. Returns at once."""
-        if self._engine is not None:
-            self._engine.stop()
+        for engine in (self._engine, self._desk_run.engine if self._desk_run else None):
+            if engine is not None:
+                engine.stop()
 
     # -- tasks -------------------------------------------------------------------------------
 
@@ -191,15 +194,15 @@ class Crawler:
         trace: TracebackType | None,
     ) -> None:
         """Wait for the submitted tasks; after an exception, cancel them."""
-        self._is_open = False
         desk, run = self._desk, self._desk_run
-        if desk is None or run is None:
-            return
         try:
-            await desk.close(cancel=kind is not None)
+            if desk is not None:
+                await desk.close(cancel=kind is not None)
         finally:
+            self._is_open = False
             self._desk = self._desk_run = None
-            await run.__aexit__(kind, error, trace)
+            if run is not None:
+                await run.__aexit__(kind, error, trace)
 
     def submit(self, url: str) -> asyncio.Task[Page]:
         """A task that fetches ``url``, follows its redirects under any scope, and gives the last page.
@@ -212,6 +215,7 @@ class Crawler:
 
     async def fetch_all(self, urls: Iterable[str]) -> list[Page]:
         """The pages of all URLs, in their order; each URL is fetched as often as it is named."""
+        urls = (urls,) if isinstance(urls, str) else urls
         return await self._open_desk().fetch_all(urls)
 
     def _open_desk(self) -> Desk:
@@ -223,7 +227,6 @@ class Crawler:
             )
         if self._desk is None:
             self._desk_run = Run(self.config, "fetch", None, observe=self._observe)
-            self._engine = self._desk_run.engine
             self._desk = Desk(self._desk_run.engine)
         return self._desk
 

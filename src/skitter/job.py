@@ -30,6 +30,7 @@ class Job(msgspec.Struct, frozen=True):
     sinks: tuple[Sink, ...]
     outputs: tuple[str, ...]  # where records and items are, for the summary
     lock: JobLock
+    notes: tuple[str, ...] = ()  # what the operator should know
 
     def close(self) -> None:
         """Release outputs and lock; the store belongs to its frontier."""
@@ -64,7 +65,8 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
             _discard(path, records, items)
         store = _open_store(path, config, command, records, items)
         try:
-            sinks = job_sinks(store, path, records, items)
+            notes: list[str] = []
+            sinks = job_sinks(store, path, records, items, notes.append)
         except BaseException:
             store.close()
             raise
@@ -73,7 +75,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
             _remove(path)
         lock.release()
         raise
-    return Job(path, store, sinks, outputs, lock)
+    return Job(path, store, sinks, outputs, lock, tuple(notes))
 
 
 def _check_folder(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -137,9 +137,10 @@ def refuse_strangers(
 
 
 def job_sinks(
-    store: Store, folder: Path, outputs: Sequence[str], items: Sequence[str] = ()
+    store: Store, folder: Path, outputs: Sequence[str], items: Sequence[str], note: Callable[[str], None]
 ) -> tuple[Sink, ...]:
-    """Open the outputs of a job: cut back to what is committed, and filled with what they lack."""
+    """Open the outputs of a job: cut back to what is committed, and filled with what they lack; ``note``
+    is told what cannot be filled."""
     known = store.outputs()
     sinks: list[Sink] = []
     with _closed_on_error(sinks):
@@ -147,8 +148,12 @@ def job_sinks(
             is_items = output in items
             name = (ITEMS if is_items else "") + (output if output == "-" else _name_in_job(folder, output))
             sinks.append(sink_for(output, name, items=is_items))
+            kept = known.pop(name, None)
             with blame(output):
-                _open(store, sinks[-1], output, known.pop(name, None), is_items=is_items)
+                _open(store, sinks[-1], output, kept, is_items=is_items)
+            lacks = store.ended() - (kept[0] if kept else 0)
+            if is_items and lacks:
+                note(f"{output}: without the items of {lacks:,} pages visited before")
     for name in known:  # left out this time: what it misses is appended when it is next asked for
         store.leave_output(name)
     return tuple(sinks)

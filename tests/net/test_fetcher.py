@@ -856,3 +856,58 @@ def test_a_cancelled_fetch_is_cancelled_and_closes_its_connection() -> None:
 
     asyncio.run(main())
     gc.collect()
+
+
+# The time to the first byte, and a loop that stood still
+
+
+def test_the_first_bytes_time_is_less_the_lag() -> None:
+    """The bytes were there while the loop stood still; they were only seen later."""
+    wire = says(HELLO, then="keep", pause=0.0)
+
+    async def answered_after(lag: float) -> Response:
+        async with wire.running():
+            fetcher = AiohttpFetcher(Http(), Limits(), SystemClock(), lambda waited: lag)
+            task = asyncio.ensure_future(fetcher.fetch(Request(wire.origin, MIB), lambda: None))
+            answer = good(await task)
+            await fetcher.close()
+            return answer
+
+    plain = asyncio.run(answered_after(0.0))
+    assert plain.ttfb > 0
+    late = asyncio.run(answered_after(60.0))
+    assert late.ttfb == 0.0, "never below nothing"
+    assert late.elapsed > 0, "what passed has passed"
+
+
+def test_the_lag_is_asked_for_when_the_first_byte_is_seen(site: Site) -> None:
+    """Once an answer, after it has come: what the loop did before or later is no matter."""
+    site.page("/", b"x" * 100_000, delay=0.05)
+    asked: list[int] = []
+    waits: list[float] = []
+
+    def lag(waited: float) -> float:
+        asked.append(len(site.requests))
+        waits.append(waited)
+        return 0.02
+
+    async def main() -> Response:
+        fetcher = AiohttpFetcher(Http(), Limits(), SystemClock(), lag)
+        answer = good(await fetcher.fetch(Request(site.url("/"), MIB), lambda: None))
+        await fetcher.close()
+        return answer
+
+    answer = asyncio.run(main())
+    assert asked == [1]
+    assert answer.ttfb == pytest.approx(waits[0] - 0.02)
+    assert 0.02 < answer.ttfb <= answer.elapsed
+
+
+def test_without_a_word_about_lag_there_is_none(site: Site) -> None:
+    site.page("/", "x", delay=0.05)
+
+    async def main() -> Response:
+        async with opened() as fetcher:
+            return good(await fetcher.fetch(Request(site.url("/"), MIB), lambda: None))
+
+    assert asyncio.run(main()).ttfb >= 0.045

@@ -441,3 +441,61 @@ def test_no_history_breaks_the_bounds(
         assert met.gate >= gate
         assert met.in_flight == met.unsent == 0
         gate, now = met.gate, now + 1
+
+
+# What could not keep up
+
+
+def test_overload_halves_the_window_and_sets_no_gate() -> None:
+    """504: the host itself is well, what is behind it was asked too much at once."""
+    met = host(per_host=8)
+    bad(met, Signal.OVERLOADED, NOW, chance=1.0)
+    assert met.window == 4
+    assert (met.gate, met.refusals, met.failures) == (0.0, 0, 0)
+    assert met.answered
+    assert met.ready_at() == NOW
+
+
+def test_overload_counts_once_for_all_that_were_in_flight_together() -> None:
+    met = host(per_host=8)
+    for _ in range(8):
+        met.start(NOW)
+        met.sent(NOW)
+    for number in range(8):
+        met.ended(NOW + 1 + number / 10, NOW, Signal.OVERLOADED, 0.5)
+    assert met.window == 4
+
+
+def test_overload_does_not_end_a_host_however_often() -> None:
+    """A host is given up for refusals; a gateway whose backend is slow still gets one request at a time."""
+    met = host(per_host=8)
+    for number in range(100):
+        bad(met, Signal.OVERLOADED, NOW + number)
+    assert met.window == 1
+    assert not met.gave_up
+    assert met.gate == 0.0
+
+
+def test_overload_is_an_answer() -> None:
+    """The connection came about: faults in a row are over."""
+    met = host()
+    bad(met, Signal.FAULT, NOW)
+    assert met.failures == 1
+    bad(met, Signal.OVERLOADED, NOW + 10)
+    assert met.failures == 0
+
+
+def test_overload_does_not_take_back_a_gate() -> None:
+    met = host()
+    bad(met, Signal.REFUSED, NOW, asked=60.0)
+    bad(met, Signal.OVERLOADED, NOW + 1)
+    assert met.gate == NOW + 60
+
+
+def test_the_window_grows_back_after_an_overload() -> None:
+    met = host(per_host=4)
+    bad(met, Signal.OVERLOADED, NOW)
+    assert met.window == 2
+    for _ in range(5):
+        good(met, NOW + 1)
+    assert met.window == 4

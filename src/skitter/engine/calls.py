@@ -8,7 +8,7 @@ follows redirects under any scope, and waits out retries without holding a slot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import count
 from typing import Any
 
@@ -104,10 +104,16 @@ class Calls:
 
     def give_up(self) -> bool:
         """End every hop that waits for its host's turn: all would wait too long. Were there any?"""
-        waiting = [hop for hop in self._hops.values() if hop.task is None and not hop.answer.done()]
+        return self._give_up(hop for hop in self._hops.values() if hop.task is None)
+
+    def _give_up(self, hops: Iterable[_Hop]) -> bool:
+        waiting = [hop for hop in hops if not hop.answer.done()]
         for hop in waiting:
             hop.answer.set_result(Done(Reason.GAVE_UP, self._beyond()))
         return bool(waiting)
+
+    def _waits_too_long(self, lane: Lane) -> bool:
+        return lane.host.gate - self._clock.now() > self._max_wait
 
     def close(self) -> None:
         """The run is over: whoever still waits gets a page that says so."""
@@ -127,6 +133,9 @@ class Calls:
         entry = replace(entry, seq=next(self._ids))
         lane = self._lanes.lane(entry.origin)
         self._lanes.try_again(lane)
+        if self._waits_too_long(lane):
+            hop.answer.set_result(Done(Reason.GAVE_UP, self._beyond()))
+            return hop
         self._hops[entry.seq] = hop
         lane.calls[entry.seq] = entry
         self._lanes.schedule.put(lane)
@@ -149,6 +158,8 @@ class Calls:
         answer = await self._lanes.send(lane, request)
         if not hop.answer.done():
             hop.answer.set_result(answer)
+        if self._waits_too_long(lane):
+            self._give_up(self._hops[number] for number in lane.calls)
 
     async def _pause(self, until: float) -> None:
         """Wait for the time of a retry, or for the end of the run."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from skitter.content.page import Page
 from skitter.engine.loop import Engine
 from skitter.engine.seeds import read_seed
+from skitter.errors import UsageError
 from skitter.model import Summary
 
 __all__ = ["Desk"]
@@ -22,11 +23,15 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._leave = asyncio.Event()
+        self._closing = False
         self._tasks: set[asyncio.Task[Page]] = set()
         self._run: asyncio.Task[Summary] = asyncio.create_task(engine.run(stay=self._leave), name="crawl")
 
     def submit(self, url: str) -> asyncio.Task[Page]:
-        """A task that fetches ``url`` and is named by it. Raises ConfigError for what is no URL."""
+        """A task that fetches ``url`` and is named by it. Raises ConfigError for what is no URL, and
+        UsageError when the tasks are being cancelled."""
+        if self._closing:
+            raise UsageError("the crawler is being left: nothing more is fetched")
         target = read_seed(url)
         task = asyncio.create_task(self._engine.calls.fetch(target), name=target)
         self._tasks.add(task)
@@ -48,11 +53,13 @@ class Desk:
             await self._finish(cancel=True)
             raise
         finally:
+            self._closing = True
             self._leave.set()
             await asyncio.wait((self._run,))
         return self._run.result()
 
     async def _finish(self, *, cancel: bool) -> None:
+        self._closing |= cancel
         while self._tasks:
             if cancel:
                 for task in self._tasks:

@@ -242,14 +242,13 @@ class Lanes:
         finally:
             if not on_the_wire:
                 host.unused()
-            gate, window = host.gate, int(host.window)
+            before = host.gate, int(host.window)
             host.ended(self._clock.now(), started, signal, self._chance(), asked)
+            if on_the_wire:
+                status = answer.status if answer is not None else None
+                self._observe(Answered(request.url, status, self._clock.now() - started))
             if answer is not None:
-                self._observe(Answered(request.url, answer.status, answer.elapsed))
-                if int(host.window) < window:
-                    self._observe(HostNarrowed(host.origin, int(host.window), _why(answer)))
-                if host.gate > gate:
-                    self._report_gate(lane, answer)
+                self._report(lane, answer, *before)
             self._touched.add(host.origin)
             self.schedule.ended(lane)
             self._wake.set()
@@ -260,6 +259,14 @@ class Lanes:
         lane.host.ended(self._clock.now(), started, Signal.NEUTRAL, 0.0)
         self.schedule.ended(lane)
         self._wake.set()
+
+    def _report(self, lane: Lane, answer: Response | Failure, gate: float, window: int) -> None:
+        """Tell how an answer has changed what the host may be asked."""
+        host = lane.host
+        if int(host.window) < window:
+            self._observe(HostNarrowed(host.origin, int(host.window), _why(answer)))
+        if host.gate > gate:
+            self._report_gate(lane, answer)
 
     def _report_gate(self, lane: Lane, answer: Response | Failure) -> None:
         host = lane.host

@@ -137,6 +137,11 @@ class Store:
             )
             return {path: (upto, length) for path, upto, length in rows}
 
+    def ended(self) -> int:
+        """How many records there are."""
+        with self._storage():
+            return int(self._db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0])
+
     def keep_output(self, path: str, length: int, upto: int | None) -> None:
         """Note what an output holds: the first ``upto`` records, or (None) every one as it comes."""
         with self._transaction():

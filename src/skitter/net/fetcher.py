@@ -42,7 +42,10 @@ class AiohttpFetcher:
         self, http: Http, limits: Limits, clock: Clock, lag: Callable[[float], float] = lambda waited: 0.0
     ) -> None:
         """``lag`` says how many of the last so many seconds the loop's present turn comes late: first bytes
-        came so much earlier than they are seen. Raises ConfigError if the certificate authority's file cannot be used."""
+        came so much earlier than they are seen.
+
+        Raises ConfigError if the certificate authority's file cannot be used.
+        """
         self._http = http
         self._timeout = limits.timeout
         self._clock = clock

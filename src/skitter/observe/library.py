@@ -8,14 +8,30 @@ from __future__ import annotations
 
 import logging
 
-from skitter.events import Blocked, Ended, Event, HostClosed, HostWaits, Noted
+from skitter.events import Blocked, Ended, Event, HostClosed, HostWaits, Noted, Observer
 from skitter.model import Reason
 from skitter.observe.log import LONG_WAIT, said
 from skitter.observe.text import printable
 
-__all__ = ["LibraryLog"]
+__all__ = ["LibraryLog", "guarded"]
 
 _LOGGER = logging.getLogger("skitter")
+
+
+def guarded(observe: Observer) -> Observer:
+    """An observer that cannot harm the crawl: what it raises is logged, once a kind of event."""
+    told: set[str] = set()
+
+    def call(event: Event) -> None:
+        try:
+            observe(event)
+        except Exception:
+            kind = type(event).__name__
+            if kind not in told:
+                _LOGGER.exception("an observer failed at %s; others of its kind are not told", kind)
+            told.add(kind)
+
+    return call
 
 
 class LibraryLog:
