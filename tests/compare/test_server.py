@@ -11,10 +11,10 @@ from skitter.compare.server import LabServer, serving
 
 
 def ask(server: LabServer, number: int) -> list[tuple[int, float]]:
-    """So many requests at once: status and seconds of each."""
+    """So many requests at once: status of each, and when it was answered."""
+    start = time.monotonic()
 
     def one(_: int) -> tuple[int, float]:
-        start = time.monotonic()
         try:
             with urllib.request.urlopen(f"{server.origin}/delay/x") as answer:
                 answer.read()

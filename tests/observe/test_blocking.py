@@ -168,10 +168,10 @@ def test_a_call_that_keeps_the_interpreter_is_found_too() -> None:
     async def main() -> None:
         looks = LoopWatch(THRESHOLD, told.append)
         looks.start()
-        while not held(told) and len(shares) < 10:
+        while not held(told) and len(shares) < 4:
             await asyncio.sleep(0.05)
             start, cpu = time.perf_counter(), time.thread_time()
-            sum(range(20_000_000))
+            sum(range(100_000_000))
             shares.append((time.thread_time() - cpu) / (time.perf_counter() - start))
         looks.stop()
 

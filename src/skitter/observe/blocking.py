@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from skitter.observe.frames import Place, is_users, place_of, stack_of
+from skitter.observe.frames import Place, Step, is_users, place_of, stack_of, steps_of, url_of
 
 __all__ = ["PERIOD", "Held", "LoopWatch", "Still"]
 
@@ -51,7 +51,8 @@ class _Sample(msgspec.Struct):
     time: float
     cpu: float | None  # CPU seconds of the loop's thread until then
     key: object
-    place: Place | None
+    steps: tuple[Step, ...]
+    url: str | None
 
 
 class LoopWatch:
@@ -78,7 +79,9 @@ class LoopWatch:
         self._due = self._cpu = 0.0
         self._late, self._late_at = 0.0, 0.0
         self._depth = 0
-        self._over = threading.Event()
+        # A bare lock, held until the end: waiting for it is one call in C. An Event's wait is Python code,
+        # in which the thread would often stand when the loop's thread takes the interpreter for itself.
+        self._lasts = threading.Lock()
         self._told = 0  # the beat before which the user was told of a time that still lasts
 
     def start(self) -> None:
@@ -92,9 +95,9 @@ class LoopWatch:
     def stop(self) -> None:
         """End; to be called on the loop. What held the loop until now is told still."""
         self._timer.cancel()
-        if not self._over.is_set() and self._thread.is_alive():
+        if self._thread.is_alive():
             self._account(time.monotonic())
-            self._over.set()
+            self._lasts.release()
             self._thread.join()
 
     def lag(self, waited: float = float("inf")) -> float:
@@ -112,16 +115,19 @@ class LoopWatch:
         self._depth = len(stack_of(sys._getframe())) - 1
         self._due = time.monotonic()
         self._beat()
+        self._lasts.acquire()
         self._thread.start()
 
     def _beat(self) -> None:
         now = time.monotonic()
         self._late, self._late_at = max(0.0, now - self._due), now
-        self._account(now)
-        self._beats += 1
-        self._due = time.monotonic() + PERIOD
-        self._cpu = time.thread_time()
-        self._timer = self._loop.call_later(PERIOD, self._beat)
+        try:
+            self._account(now)
+        finally:  # whoever is told may fail: the heart goes on
+            self._beats += 1
+            self._due = time.monotonic() + PERIOD
+            self._cpu = time.thread_time()
+            self._timer = self._loop.call_later(PERIOD, self._beat)
 
     def _account(self, now: float) -> None:
         """Tell of the time without a beat that ends now, if it was long."""
@@ -134,7 +140,7 @@ class LoopWatch:
     # -- beside it ---------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        while not self._over.wait(PERIOD):
+        while not self._lasts.acquire(timeout=PERIOD):
             beat, due = self._beats, self._due
             if time.monotonic() - due > PERIOD / 2:
                 self._sample(beat)
@@ -147,26 +153,30 @@ class LoopWatch:
         task = asyncio.current_task(self._loop)
         # The frame itself, not its id(): that is used again as soon as the frame is gone.
         key = task or (stack[0] if stack else None)
-        place = place_of(stack, task, self._users) if stack else None
         cpu = time.clock_gettime(self._clock) if self._clock is not None else None
-        self._samples.append(_Sample(beat, time.monotonic(), cpu, key, place))
+        url = url_of(task, stack[0]) if stack else None
+        # No more than this here: to read the source would let the loop go on before it is kept.
+        self._samples.append(_Sample(beat, time.monotonic(), cpu, key, steps_of(stack), url))
 
     def _still(self, samples: Sequence[_Sample], now: float) -> Still:
         """Share the time out among those who were found in it, one stay after the other."""
         start = then = self._due - PERIOD / 2  # the last beat was a period before: on average half-way
         cpu: float | None = self._cpu
-        stays: list[tuple[object, defaultdict[Place, float]]] = []
+        stays: list[tuple[_Sample, defaultdict[tuple[Step, ...], float]]] = []
         for sample in samples:
             spent, then = sample.time - then, sample.time
             burnt = sample.cpu - cpu if sample.cpu is not None and cpu is not None else spent
             cpu = sample.cpu
-            if sample.place is None or (spent > _STARVED and burnt < spent * _AT_WORK):
+            if not sample.steps or (spent > _STARVED and burnt < spent * _AT_WORK):
                 continue
-            if not stays or stays[-1][0] is not sample.key:
-                stays.append((sample.key, defaultdict(float)))
-            stays[-1][1][sample.place] += spent
-            last = sample.place
+            if not stays or stays[-1][0].key is not sample.key:
+                stays.append((sample, defaultdict(float)))
+            stays[-1][1][sample.steps] += spent
+            last = sample.steps
         if stays and now - then < _STARVED:
             stays[-1][1][last] += now - then
-        held = [Held(max(places, key=places.__getitem__), sum(places.values())) for _, places in stays]
-        return Still(start, now, tuple(held))
+        return Still(start, now, tuple(self._held(first.url, spent) for first, spent in stays))
+
+    def _held(self, url: str | None, spent: dict[tuple[Step, ...], float]) -> Held:
+        longest = max(spent, key=spent.__getitem__)
+        return Held(place_of(longest, url, self._users), sum(spent.values()))

@@ -7,13 +7,14 @@ import os
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
+from typing import NamedTuple
 
 import msgspec
 
 from skitter.source import expression_at
 
-__all__ = ["Place", "is_users", "place_of", "stack_of"]
+__all__ = ["Place", "Step", "is_users", "place_of", "stack_of", "steps_of", "url_of"]
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
@@ -46,6 +47,14 @@ def _is_standard(file: str) -> bool:
     )
 
 
+class Step(NamedTuple):
+    """One call on a stack, as it was at a moment."""
+
+    code: CodeType
+    line: int
+    instruction: int
+
+
 def stack_of(frame: FrameType | None) -> list[FrameType]:
     """The frames of a stack, outermost first."""
     frames = []
@@ -55,43 +64,42 @@ def stack_of(frame: FrameType | None) -> list[FrameType]:
     return frames[::-1]
 
 
-def place_of(
-    stack: Sequence[FrameType], task: asyncio.Task[object] | None, users: Callable[[str], bool]
-) -> Place:
-    """Where a callback is: the innermost line of the user's, else of an installed package, else ours.
-
-    ``stack`` begins with what the loop called and is not empty; ``users`` tells the user's files.
-    """
-    files = [frame.f_code.co_filename for frame in stack]
-    own = [frame for frame, file in zip(stack, files, strict=True) if users(file)]
-    foreign = [
-        frame
-        for frame, file in zip(stack, files, strict=True)
-        if not _is_standard(file) and not file.startswith(_PACKAGE)
-    ]
-    first, last = (own or foreign or stack)[0], (own or foreign[:1] or _ours(stack))[-1]
-    return Place(
-        name=first.f_code.co_qualname.rpartition("<locals>.")[2],
-        file=last.f_code.co_filename,
-        line=last.f_lineno,
-        call=_call_in(last),
-        url=_url_of(task, stack[0]),
-        users=bool(own or foreign),
-    )
+def steps_of(stack: Sequence[FrameType]) -> tuple[Step, ...]:
+    """What the frames are at now; they themselves go on."""
+    return tuple([Step(frame.f_code, frame.f_lineno, frame.f_lasti) for frame in stack])
 
 
-def _ours(stack: Sequence[FrameType]) -> Sequence[FrameType]:
-    return [frame for frame in stack if frame.f_code.co_filename.startswith(_PACKAGE)] or stack
-
-
-def _call_in(frame: FrameType) -> str | None:
-    """The text before the bracket of the call that is under way: ``requests.get``."""
-    text = expression_at(frame.f_code, frame.f_lasti) or ""
-    return text.removeprefix("await ").partition("(")[0].strip() or None
-
-
-def _url_of(task: asyncio.Task[object] | None, root: FrameType) -> str | None:
+def url_of(task: asyncio.Task[object] | None, root: FrameType) -> str | None:
     """Visits and submitted tasks are named by their URL; a done callback gets its task handed in."""
     tasks = (task,) if task is not None else tuple(root.f_locals.values())
     names = [one.get_name() for one in tasks if isinstance(one, asyncio.Task)]
     return next((name for name in names if "://" in name), None)
+
+
+def place_of(steps: Sequence[Step], url: str | None, users: Callable[[str], bool]) -> Place:
+    """Where a callback is: the innermost line of the user's, else of an installed package, else ours.
+
+    ``steps`` begins with what the loop called and is not empty; ``users`` tells the user's files.
+    """
+    own = [step for step in steps if users(step.code.co_filename)]
+    foreign = [step for step in steps if not _is_standard(step.code.co_filename) and not _is_ours(step)]
+    ours = [step for step in steps if _is_ours(step)]
+    first, last = (own or foreign or steps)[0], (own or foreign[:1] or ours or steps)[-1]
+    return Place(
+        name=first.code.co_qualname.rpartition("<locals>.")[2],
+        file=last.code.co_filename,
+        line=last.line,
+        call=_call_in(last),
+        url=url,
+        users=bool(own or foreign),
+    )
+
+
+def _is_ours(step: Step) -> bool:
+    return step.code.co_filename.startswith(_PACKAGE)
+
+
+def _call_in(step: Step) -> str | None:
+    """The text before the bracket of the call that is under way: ``requests.get``."""
+    text = expression_at(step.code, step.instruction) or ""
+    return text.removeprefix("await ").partition("(")[0].strip() or None
