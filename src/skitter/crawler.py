@@ -57,7 +57,6 @@ class Run:
         for note in self._job.notes if self._job else ():
             observe(Noted(note))
         self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
-        self._handlers = Handlers(routes, 2 * config.limits.concurrency) if routes else None
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )
@@ -71,7 +70,7 @@ class Run:
             clock=clock,
             observe=observe,
             deliver=deliver,
-            handlers=self._handlers,
+            handlers=Handlers(routes) if routes else None,
             watch=watch,
         )
 
@@ -84,8 +83,6 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._handlers is not None:
-            self._handlers.close()
         try:
             await self._fetcher.close()
         finally:
@@ -177,13 +174,26 @@ class Crawler:
 
     def stop(self) -> None:
         """Take no new URLs; what is in flight is finished and saved. Returns at once."""
-        for engine in (self._engine, self._desk_run.engine if self._desk_run else None):
-            if engine is not None:
-                engine.stop()
+        for engine in self._engines():
+            engine.stop()
+
+    def abort(self) -> None:
+        """Stop now: requests in flight and handlers are cut off, their URLs stay pending. Returns at once.
+
+        A plain ``def`` handler cannot be cut off; its thread is left to itself.
+        """
+        for engine in self._engines():
+            engine.abort()
+
+    def _engines(self) -> list[Engine]:
+        every = (self._engine, self._desk_run.engine if self._desk_run else None)
+        return [engine for engine in every if engine is not None]
 
     # -- tasks -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Crawler:
+        if self._is_open:
+            raise UsageError("this crawler is open already: make another one")
         self._is_open = True
         return self
 

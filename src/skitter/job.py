@@ -62,7 +62,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     lock.acquire()
     try:
         if config.output.fresh:
-            _discard(path, records, items)
+            _discard(path, records)
         store = _open_store(path, config, command, records, items)
         try:
             notes: list[str] = []
@@ -92,17 +92,17 @@ def _check_folder(path: Path) -> None:
 # -- making and opening ----------------------------------------------------------------------
 
 
-def _discard(path: Path, outputs: Sequence[str], items: Sequence[str]) -> None:
+def _discard(path: Path, outputs: Sequence[str]) -> None:
     """Remove the state and the outputs of the job: only files that skitter made."""
     known = _known_outputs(path / DATABASE)
-    of_items = {Path(output) for output in items if output != "-"}
-    of_items |= {path / name.removeprefix(ITEMS) for name in known if name.startswith(ITEMS)}
     made = [Path(output) for output in outputs if output != "-"]
     made += [path / name for name in known if not name.startswith(ITEMS)]
-    made += of_items
     for output in made:
-        if output.is_file() and not looks_ours(output, items=output in of_items):
+        if output.is_file() and not looks_ours(output):
             raise JobError(f"--fresh: {output} was not made by skitter; move it away first")
+    # An item can be anything: only the database tells whose file it is.
+    made += [path / name.removeprefix(ITEMS) for name in known if name.startswith(ITEMS)]
+    for output in made:
         if output.is_file():
             refuse_busy(output)
     with blame(str(path)):

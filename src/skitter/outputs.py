@@ -80,14 +80,14 @@ def _check_output(output: str, folder: Path | None) -> None:
         raise ConfigError(f"-o {output}: may not be written")
 
 
-def looks_ours(path: Path, *, items: bool = False) -> bool:
-    """Is there no file, an empty one, or one whose first line is a record (an object, of ``items``)?"""
+def looks_ours(path: Path) -> bool:
+    """Is there no file, an empty one, or one whose first line is a record?"""
     if not path.exists() or not path.is_file():
         return True
     with path.open("rb") as file:
         line = file.readline()
     try:
-        return not line or set(_OBJECT.decode(line)) >= (frozenset() if items else _FIELDS)
+        return not line or set(_OBJECT.decode(line)) >= _FIELDS
     except msgspec.DecodeError:  # it includes ValidationError
         return False
 
@@ -101,9 +101,12 @@ def refuse_busy(path: Path) -> None:
 def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink, ...]:
     """Outputs of a run that has no job: files of ours are written anew, others are left alone."""
     check_outputs((*outputs, *items), None)
-    for output in (*outputs, *items):
-        if output != "-" and not looks_ours(Path(output), items=output in items):
+    for output in outputs:
+        if output != "-" and not looks_ours(Path(output)):
             raise JobError(f"-o {output}: exists, and skitter did not make it; choose another name")
+    for output in items:  # an item can be anything: whose file it is cannot be told
+        if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
+            raise JobError(f"{output}: exists; move it away, or give a job to go on with it")
     sinks = (*map(sink_for, outputs), *(sink_for(output, items=True) for output in items))
     with _closed_on_error(sinks):
         for sink, output in zip(sinks, (*outputs, *items), strict=True):

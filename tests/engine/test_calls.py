@@ -705,7 +705,11 @@ def test_stop_ends_what_waits_and_finishes_what_is_in_flight() -> None:
 
     wire, queued, retry = world.run(body)
     assert wire.ok
-    assert (queued.ok, queued.reason, queued.error) == (False, "cancelled", "the crawler was stopped")
+    assert (queued.ok, queued.reason, queued.error) == (
+        False,
+        "cancelled",
+        "the crawler ended before its turn",
+    )
     assert (retry.reason, retry.status) == ("cancelled", 503)
     assert world.clock.now() < world.web.asked[0].time + 10
 

@@ -45,11 +45,8 @@ def handle(function: Function, page: Page | None = None, pattern: str = "*") -> 
     """What a handler gives for a page."""
 
     async def main() -> Handled:
-        handlers = Handlers((Route(compile_pattern(pattern), function),), 4)
-        try:
-            handled = await handlers.handle(page or page_at())
-        finally:
-            handlers.close()
+        handlers = Handlers((Route(compile_pattern(pattern), function),))
+        handled = await handlers.handle(page or page_at())
         assert handled is not None
         return handled
 
@@ -232,7 +229,7 @@ def test_the_first_that_matches_takes_the_page(path: str, by: str) -> None:
             route("*", "rest"),
             route("*/about", "too late"),
         )
-        return await Handlers(routes, 1).handle(page_at(A + path))
+        return await Handlers(routes).handle(page_at(A + path))
 
     handled = asyncio.run(main())
     assert handled is not None
@@ -241,7 +238,7 @@ def test_the_first_that_matches_takes_the_page(path: str, by: str) -> None:
 
 def test_a_page_that_none_matches_is_left_alone() -> None:
     async def main() -> Handled | None:
-        return await Handlers((route("*/product/*", "product"),), 1).handle(page_at())
+        return await Handlers((route("*/product/*", "product"),)).handle(page_at())
 
     assert asyncio.run(main()) is None
 
@@ -578,13 +575,11 @@ def test_odd_exceptions_in_threads_are_exceptions_too(error: type[BaseException]
         raise error("odd")
 
     async def main() -> str | None:
-        handlers = Handlers((Route(lambda url: True, handler),), 1)
+        handlers = Handlers((Route(lambda url: True, handler),))
         try:
             handled = await handlers.handle(page_at())
         except asyncio.CancelledError:
             return None
-        finally:
-            handlers.close()
         assert handled is not None
         return handled.error
 
@@ -633,7 +628,7 @@ def test_the_cancellation_of_a_visit_goes_through(kind: str) -> None:
 
 
 async def _handled(function: Function) -> None:
-    await Handlers((Route(lambda url: True, function),), 1).handle(page_at())
+    await Handlers((Route(lambda url: True, function),)).handle(page_at())
 
 
 def test_a_generator_is_closed_when_what_it_yields_is_no_item() -> None:
@@ -753,11 +748,8 @@ def test_plain_handlers_run_at_the_same_time() -> None:
         return {}
 
     async def main() -> list[Handled | None]:
-        handlers = Handlers((Route(lambda url: True, meets),), 8)
-        try:
-            return await asyncio.gather(*(handlers.handle(page_at()) for _ in range(8)))
-        finally:
-            handlers.close()
+        handlers = Handlers((Route(lambda url: True, meets),))
+        return await asyncio.gather(*(handlers.handle(page_at()) for _ in range(8)))
 
     assert [handled and handled.error for handled in asyncio.run(main())] == [None] * 8
 
@@ -771,7 +763,7 @@ def test_context_variables_reach_a_thread() -> None:
 
     async def main() -> Handled | None:
         tenant.set("shop")
-        return await Handlers((Route(lambda url: True, handler),), 1).handle(page_at())
+        return await Handlers((Route(lambda url: True, handler),)).handle(page_at())
 
     handled = asyncio.run(main())
     assert handled is not None
@@ -803,7 +795,7 @@ class World:
         made = tuple(Route(compile_pattern(pattern), function) for pattern, function in routes)
 
         async def main() -> Summary:
-            handlers = Handlers(made, 1)
+            handlers = Handlers(made)
             engine = Engine(
                 self.config,
                 fetcher=self.web,
@@ -814,9 +806,7 @@ class World:
                 handlers=handlers,
                 chance=lambda: 0.5,
             )
-            summary = await engine.run(seeds)
-            handlers.close()
-            return summary
+            return await engine.run(seeds)
 
         return self.clock.run(main())
 

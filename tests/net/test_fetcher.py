@@ -761,6 +761,21 @@ def test_sent_is_called_once_for_every_request_that_went_out(site: Site) -> None
         assert sent.count == 1, path
 
 
+@pytest.mark.parametrize("then", ["close", "reset"])
+def test_a_new_connection_that_is_lost_is_not_tried_again(then: str) -> None:
+    """aiohttp would send the request a second time, unseen by pace, window and record."""
+    wire = says(then=then)
+
+    async def main() -> Failure:
+        async with wire.running(), opened() as fetcher:
+            answer = await fetcher.fetch(Request(wire.origin, MIB), lambda: None)
+            assert isinstance(answer, Failure)
+            return answer
+
+    assert asyncio.run(main()).reason is Reason.UNREACHABLE
+    assert (len(wire.heads), wire.connections) == (1, 1)
+
+
 def test_sent_is_called_once_even_if_a_pooled_connection_had_died() -> None:
     """aiohttp asks again on a new one; the host's pace is counted from the first."""
     served = 0

@@ -95,7 +95,7 @@ def test_nothing_committed_is_there_whatever_is_in_the_file(tmp_path: Path) -> N
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="No such file"):
+    with pytest.raises(JobError, match="gone; put it back, or --fresh"):
         ItemsSink(str(tmp_path / "items.jsonl")).recover(1, 9, lambda number: None)
 
 
@@ -157,19 +157,26 @@ def test_items_of_a_crawl_without_a_job(site: Site, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["items.jsonl"]
 
 
-def test_a_crawl_without_a_job_writes_its_file_anew(site: Site, tmp_path: Path) -> None:
-    for _again in range(2):
-        crawler(tmp_path).run_sync([site.url("/")])
-        assert each_once(tmp_path / "items.jsonl", site)
+def test_an_empty_file_may_be_filled(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").touch()
+    crawler(tmp_path).run_sync([site.url("/")])
+    assert each_once(tmp_path / "items.jsonl", site)
 
 
-def test_a_strangers_file_is_left_alone(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("notes", ["my notes\n", '{"my": "only copy"}\n'])
+def test_a_strangers_file_is_left_alone(site: Site, tmp_path: Path, notes: str) -> None:
+    """An item can be anything, so that nobody can say of a file of JSON lines whose it is."""
     path = tmp_path / "items.jsonl"
-    path.write_text("my notes\n")
-    for options in ({}, {"job": str(tmp_path / "j")}):
+    path.write_text(notes)
+    every: tuple[dict[str, Any], ...] = (
+        {},
+        {"job": str(tmp_path / "j")},
+        {"job": str(tmp_path / "k"), "fresh": True},
+    )
+    for options in every:
         with pytest.raises(JobError, match=r"items\.jsonl"):
             crawler(tmp_path, **options).run_sync([site.url("/")])
-        assert path.read_text() == "my notes\n"
+        assert path.read_text() == notes
 
 
 def test_items_of_an_interrupted_job_are_there_once(site: Site, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from skitter.rules.url import key_of, origin_of
 
 __all__ = ["Calls"]
 
-_STOPPED = Done(Reason.CANCELLED, "the crawler was stopped")
+_STOPPED = Done(Reason.CANCELLED, "the crawler ended before its turn")
 
 Start = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 

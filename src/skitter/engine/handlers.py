@@ -13,8 +13,8 @@ import dataclasses
 import functools
 import inspect
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
@@ -66,10 +66,8 @@ class _Unfit(TypeError):
 class Handlers:
     """The handlers of a run; the first whose pattern matches a page's URL takes it."""
 
-    def __init__(self, routes: tuple[Route, ...], threads: int) -> None:
+    def __init__(self, routes: tuple[Route, ...]) -> None:
         self._routes = routes
-        # Not the loop's own: commits and name look-ups must not queue behind a slow handler.
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="skitter-handler")
 
     async def handle(self, page: Page) -> Handled | None:
         """Run the handler of a page; None if there is none."""
@@ -80,13 +78,7 @@ class Handlers:
             return await _listen(function, page)
         if _is(function, inspect.iscoroutinefunction):
             return await _await(function, page)
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, context.run, _call, function, page)
-
-    def close(self) -> None:
-        """Let the threads go; one that is stuck in a handler cannot be waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        return await _in_thread(function, page)
 
 
 def _is(function: Callable[[Page], Any], kind: Callable[[Any], bool]) -> bool:
@@ -121,6 +113,34 @@ async def _await(function: Callable[[Page], Any], page: Page) -> Handled:
     except (Exception, asyncio.CancelledError) as error:
         handled.error = _blame(error, function)
     return handled
+
+
+async def _in_thread(function: Callable[[Page], Any], page: Page) -> Handled:
+    """A thread for each page, not one of asyncio's pool: commits and name look-ups must not queue behind
+    a slow handler, and the program's end must not wait for one that never returns. It costs 0.1 ms."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Handled] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def finish(handled: Handled | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        elif handled is not None:
+            done.set_result(handled)
+
+    def work() -> None:
+        handled, failed = None, None
+        try:
+            handled = context.run(_call, function, page)
+        except BaseException as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(finish, handled, failed)
+
+    threading.Thread(target=work, name="skitter-handler", daemon=True).start()
+    return await done
 
 
 def _call(function: Callable[[Page], Any], page: Page) -> Handled:

@@ -64,7 +64,7 @@ class AiohttpFetcher:
         trip = _Trip(self._clock, self._lag, sent)
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._fetch(request, trip)
+                answer = await self._on_a_live_connection(request, trip)
         except Exception as error:
             failure = translate(error, was_sent=trip.sent_at is not None)
             if failure is None:
@@ -76,6 +76,17 @@ class AiohttpFetcher:
             ttfb=trip.ttfb,
             elapsed=self._clock.now() - trip.start,
         )
+
+    async def _on_a_live_connection(self, request: Request, trip: _Trip) -> Response | Failure:
+        """A kept connection may have been closed by the server just now: then a new one is tried, once
+        (RFC 9112, 9.3.1). A new connection that is lost is an answer."""
+        try:
+            return await self._fetch(request, trip)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if not trip.reused or trip.status is not None:
+                raise
+            trip.reused = False
+            return await self._fetch(request, trip)
 
     async def _fetch(self, request: Request, trip: _Trip) -> Response | Failure:
         session = self._session or self._open()
@@ -120,6 +131,7 @@ class AiohttpFetcher:
     def _open(self) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_on_headers_sent)
+        trace.on_connection_reuseconn.append(_on_reused)
         self._session = aiohttp.ClientSession(
             # The engine counts requests in flight; a second limit would make them wait in a slot.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE),
@@ -134,6 +146,9 @@ class AiohttpFetcher:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
             trace_configs=[trace],
         )
+        # Else aiohttp sends a request again, unseen, when even a new connection is lost: the server would
+        # get more than the pace allows and the record says.
+        self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:
@@ -146,20 +161,21 @@ class AiohttpFetcher:
 class _Trip:
     """Times and heads of one hop, as they become known."""
 
-    __slots__ = ("_clock", "_lag", "_sent", "headers", "sent_at", "start", "status", "ttfb")
+    __slots__ = ("_clock", "_lag", "_sent", "headers", "reused", "sent_at", "start", "status", "ttfb")
 
     def __init__(self, clock: Clock, lag: Callable[[float], float], sent: Callable[[], None]) -> None:
         self._clock = clock
         self._lag = lag
         self._sent = sent
         self.start = clock.now()
+        self.reused = False  # on a kept connection
         self.sent_at: float | None = None
         self.ttfb = 0.0
         self.status: int | None = None
         self.headers = Headers()
 
     def on_the_wire(self) -> None:
-        """The request has gone out; again if aiohttp found a pooled connection dead."""
+        """The request has gone out; again if a kept connection was dead."""
         first = self.sent_at is None
         self.sent_at = self._clock.now()
         if first:
@@ -172,6 +188,10 @@ class _Trip:
 
 async def _on_headers_sent(_session: object, context: Any, _parameters: object) -> None:
     context.trace_request_ctx.on_the_wire()
+
+
+async def _on_reused(_session: object, context: Any, _parameters: object) -> None:
+    context.trace_request_ctx.reused = True
 
 
 def _too_large(request: Request, trip: _Trip, buffer: bytearray) -> Response | Failure:

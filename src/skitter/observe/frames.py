@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["Place", "Step", "is_users", "place_of", "stack_of", "steps_of", "url
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
+# What can be handed to asyncio.to_thread by its name.
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -100,6 +103,8 @@ def _is_ours(step: Step) -> bool:
 
 
 def _call_in(step: Step) -> str | None:
-    """The text before the bracket of the call that is under way: ``requests.get``."""
-    text = expression_at(step.code, step.instruction) or ""
-    return text.removeprefix("await ").partition("(")[0].strip() or None
+    """The text before the bracket of the call that is under way: ``requests.get``; None for anything
+    else than a call."""
+    text = (expression_at(step.code, step.instruction) or "").removeprefix("await ").strip()
+    name = text.partition("(")[0].strip()
+    return name if "(" in text and _DOTTED.fullmatch(name) else None

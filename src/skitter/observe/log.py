@@ -96,10 +96,8 @@ def _blocked(event: Blocked) -> str:
     )
     if not event.users:
         return fact
-    return (
-        f"{fact}; nothing else can be fetched meanwhile: write "
-        f"`await asyncio.to_thread({event.call or '...'}, ...)`, or make the handler a plain `def`"
-    )
+    thread = f"write `await asyncio.to_thread({event.call}, ...)`, or " if event.call else ""
+    return f"{fact}; nothing else can be fetched meanwhile: {thread}make the handler a plain `def`"
 
 
 class JsonLog:

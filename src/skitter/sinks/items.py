@@ -30,6 +30,10 @@ class ItemsSink:
                 size = os.fstat(file.fileno()).st_size
                 file.seek(max(0, length - 1))
                 ends_well = length == 0 or file.read(1) == b"\n"
+        except FileNotFoundError:
+            raise JobError(
+                f"{self._path}, the file of items of this job, is gone; put it back, or --fresh"
+            ) from None
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
         if size < length or not ends_well:
