@@ -101,7 +101,7 @@ def test_skitter_gets_all_pages_from_a_server_that_cannot_keep_up(skitter: Skitt
 def test_a_server_that_is_not_ours_is_asked_fifty_times_at_most(skitter: Skitter, site: Site) -> None:
     ran = skitter("compare", site.url("/"), "--strategy", "serial", "--strategy", "skitter")
     assert ran.returncode == 0, ran.stderr
-    assert f"at most 45 requests to {site.url('/')}" in ran.stderr.splitlines()[0]
+    assert f"at most 46 requests to {site.url('/')}" in ran.stderr.splitlines()[0]
     assert site.count("/") == 21, "ten each, and a look"
     assert all("skitter" in (seen.header("User-Agent") or "") for seen in site.requests)
     assert skitter("compare", site.url("/"), "--requests", "10").returncode == 2
@@ -138,6 +138,10 @@ def test_redirects_are_followed_once_before_it_begins(skitter: Skitter, site: Si
         (("--chart", "r.pdf"), "known are .html, .svg, .png"),
         (("--json", "no/such/r.json"), "does not exist"),
         (("http://127.0.0.1:9/", "--capacity", "2"), "--capacity is of the local server"),
+        (("--max-requests", "90"), "--max-requests is of a server that is not ours"),
+        (("--requests", "10001"), "10000 are the most"),
+        (("--json", "r.svg", "--chart", "r.svg"), "cannot be both"),
+        (("--delay", "2s", "--gateway-timeout", "2s"), "longer than the delay"),
         (("ftp://example.com/",), "not an http or https URL"),
         (("--bogus",), "unknown option --bogus"),
     ],

@@ -27,15 +27,15 @@ def test_a_stranger_is_never_sent_more_than_fifty_requests(rounds: int, strategi
 
 
 def test_as_many_as_fit_are_made() -> None:
-    assert fit(plan(), None, None).requests == 5
+    assert fit(plan(), None, None).requests == 4
     assert fit(plan(strategies=("serial",)), None, None).requests == 10
     assert fit(plan(), None, 500).requests == 10
 
 
 def test_more_than_allowed_is_refused_with_the_number_to_allow() -> None:
-    with pytest.raises(UsageError, match="--max-requests 95"):
+    with pytest.raises(UsageError, match="--max-requests 96"):
         fit(plan(), 10, None)
-    assert fit(plan(), 10, 95).requests == 10
+    assert fit(plan(), 10, 96).requests == 10
     with pytest.raises(UsageError, match="lower --requests"):
         fit(plan(rounds=50), None, None)
 

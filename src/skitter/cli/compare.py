@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
+from skitter.cli.files import raise_open_files
 from skitter.cli.parser import say
 from skitter.compare.experiment import experiment
 from skitter.compare.explain import explain
@@ -33,17 +36,18 @@ __all__ = ["run"]
 _REFUSED = 3
 _CHARTS = (".html", ".svg", ".png")
 _DELAY = 5.0
-_WIDEST = 140  # columns: a wider picture only spreads
+# Columns: in fewer the figures would be cut, in more the picture only spreads.
+_NARROWEST, _WIDEST = 72, 140
 
 
 def run(found: argparse.Namespace) -> int:
     """Run the experiment; table, picture and explanation go to stdout."""
-    plan = _plan(found)
-    for path in filter(None, (found.json, found.chart)):
-        _check_file(path)
-    if found.chart:
-        _check_chart(found.chart)
+    plan = _fit_open_files(_plan(found))
+    _check_files(found)
     _set_up_log(verbose=found.verbose)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
     if not found.quiet:
         say(_announcement(plan))
     if plan.url is not None:
@@ -59,8 +63,30 @@ def run(found: argparse.Namespace) -> int:
         if not found.quiet:
             say(f"  {name}: {duration(one.total)}")
 
-    _show(experiment(plan, tell), found)
+    report = experiment(plan, tell)
+    sentences = explain(report)
+    _write(report, sentences, found)
+    if found.json == "-":
+        sys.stdout.write(as_json(report, sentences).decode())
+    else:
+        _show(report, sentences, no_color=found.no_color)
     return 0
+
+
+def _fit_open_files(plan: Plan) -> Plan:
+    """A socket each; the lesson is not how many files may be open."""
+    room = raise_open_files()
+    if room is None or min(plan.requests, plan.concurrency or plan.requests) <= room:
+        return plan
+    say(f"few files may be open here: at most {room} requests at once (ulimit -n)")
+    return msgspec.structs.replace(plan, concurrency=room)
+
+
+def _end(number: int, frame: object) -> None:
+    """At once: threads and requests under way cannot be called back. The server and all workers end by
+    themselves when we do."""
+    say("stopped; nothing was written")
+    os._exit(128 + number)
 
 
 def _plan(found: argparse.Namespace) -> Plan:
@@ -100,20 +126,24 @@ def _time(found: argparse.Namespace, name: str) -> float:
         raise ConfigError(f"--{name.replace('_', '-')}: {text!r}: {error}") from None
 
 
-def _check_file(path: str) -> None:
-    place = Path(path).absolute()
-    if place.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file in it")
-    if not place.parent.is_dir():
-        raise ConfigError(f"{path}: the folder {place.parent} does not exist; make it first")
-    if not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise ConfigError(f"{path}: may not be written")
-
-
-def _check_chart(path: str) -> None:
-    if not path.endswith(_CHARTS):
-        raise ConfigError(f"--chart {path!r}: the ending says the format; known are {', '.join(_CHARTS)}")
-    check_library("matplotlib", "--chart")
+def _check_files(found: argparse.Namespace) -> None:
+    """Can they be written? Raises ConfigError, UsageError."""
+    if found.chart and not found.chart.endswith(_CHARTS):
+        raise ConfigError(
+            f"--chart {found.chart!r}: the ending says the format; known are {', '.join(_CHARTS)}"
+        )
+    if found.json and found.chart and Path(found.json).absolute() == Path(found.chart).absolute():
+        raise ConfigError(f"--json and --chart: {found.chart} cannot be both")
+    for path in filter(None, (None if found.json == "-" else found.json, found.chart)):
+        place = Path(path).absolute()
+        if place.is_dir():
+            raise ConfigError(f"{path}: is a folder; name a file in it")
+        if not place.parent.is_dir():
+            raise ConfigError(f"{path}: the folder {place.parent} does not exist; make it first")
+        if not os.access(place if place.exists() else place.parent, os.W_OK):
+            raise ConfigError(f"{path}: may not be written")
+    if found.chart:
+        check_library("matplotlib", "--chart")
 
 
 def _set_up_log(*, verbose: bool) -> None:
@@ -126,35 +156,45 @@ def _set_up_log(*, verbose: bool) -> None:
 
 
 def _announcement(plan: Plan) -> str:
-    number = f"{len(plan.strategies)} strateg{'y' if len(plan.strategies) == 1 else 'ies'}"
+    strategies = f"{len(plan.strategies)} strateg{'y' if len(plan.strategies) == 1 else 'ies'}"
     rounds = f", {plan.rounds} rounds" if plan.rounds > 1 else ""
     if plan.url is not None:
-        return f"at most {plan.total} requests to {plan.url}: {plan.requests} by each of {number}{rounds}"
-    return (
-        f"{plan.requests} requests to a local server by each of {number}{rounds}: "
-        f"about {seconds(plan.longest)}"
-    )
+        return f"at most {plan.total} requests to {plan.url}: {plan.requests} by each of {strategies}{rounds}"
+    requests = f"{plan.requests:,} request{'s' * (plan.requests != 1)}"
+    return f"{requests} to a local server by each of {strategies}{rounds}: about {seconds(plan.longest)}"
 
 
-def _show(report: Report, found: argparse.Namespace) -> None:
-    sentences = explain(report)
-    console = Console(no_color=found.no_color or None, highlight=False)
-    console.print(table(report))
-    console.print()
-    console.print(waterfall(report, min(console.width, _WIDEST)))
-    for name, sentence in sentences.items():
-        if sentence:
-            console.print()
-            console.print(
-                f"{name}: {sentence}" if name else sentence, markup=False, style="bold" if not name else None
-            )
-    if found.json:
+def _write(report: Report, sentences: dict[str, str], found: argparse.Namespace) -> None:
+    """The files first: whatever becomes of the terminal, what was measured is there."""
+    if found.json and found.json != "-":
         Path(found.json).write_bytes(as_json(report, sentences))
     if found.chart:
         from skitter.compare.chart import write_chart  # drawing costs half a second to load
 
         write_chart(report, sentences, Path(found.chart))
-    sys.stdout.flush()
     if not found.quiet:
         for path in filter(None, (found.json, found.chart)):
-            say(f"-> {path}")
+            if path != "-":
+                say(f"-> {path}")
+
+
+class _Screen(Console):
+    """rich's console, which would end the program itself when its reader goes away."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def _show(report: Report, sentences: dict[str, str], *, no_color: bool) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the picture's lines are not in every encoding
+    screen = _Screen(no_color=no_color or None, highlight=False)
+    screen.width = min(max(screen.width, _NARROWEST), _WIDEST)
+    screen.print(table(report))
+    screen.print()
+    screen.print(waterfall(report, screen.width))
+    for name, sentence in sentences.items():
+        if sentence:
+            screen.print()
+            style = None if name else "bold"
+            screen.print(f"{name}: {sentence}" if name else sentence, markup=False, style=style)

@@ -10,6 +10,7 @@ import traceback
 from importlib import import_module
 from typing import NoReturn
 
+from skitter.cli.files import open_standard_streams
 from skitter.cli.flags import add_compare, add_robots, add_serve, add_status
 from skitter.cli.parser import Parser, add_options, parse, say
 from skitter.errors import SkitterError, StorageError, UsageError
@@ -32,6 +33,7 @@ _COMMANDS = {
 
 def entry() -> NoReturn:
     """The console script."""
+    open_standard_streams()
     code = main(sys.argv[1:])
     with contextlib.suppress(OSError):  # nobody listens; the interpreter would end with 120 for it
         sys.stderr.flush()

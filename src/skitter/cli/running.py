@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from skitter.cli.display import Display
+from skitter.cli.files import raise_open_files
 from skitter.cli.seeds import read_seeds
 from skitter.cli.settings import settings
 from skitter.cli.signals import Signals
@@ -26,8 +27,6 @@ from skitter.rules.scope import Bounds
 __all__ = ["run_command"]
 
 _NO_SEED, _TOO_MANY_FAILED, _WAITING = 3, 4, 6
-# Open files beside the connections: database, outputs, standard streams, the loop's own.
-_SPARE_FILES = 64
 
 
 def run_command(found: argparse.Namespace, command: str, fixed: Mapping[str, object] | None = None) -> int:
@@ -105,18 +104,11 @@ def _dry_run(config: Config, seeds: Iterator[str]) -> int:
 
 
 def _fit_open_files(config: Config, observe: Observer) -> Config:
-    """Raise the soft limit of open files to the hard one; lower the concurrency if that is too few."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
+    """Lower the concurrency if fewer files may be open."""
+    room = raise_open_files()
+    if room is None or config.limits.concurrency <= room:
         return config
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = hard - _SPARE_FILES if hard != resource.RLIM_INFINITY else config.limits.concurrency
-    if config.limits.concurrency <= room:
-        return config
-    room = max(1, room)
-    observe(Noted(f"only {hard} open files are allowed here: concurrency is lowered to {room} (ulimit -n)"))
+    observe(Noted(f"few files may be open here: concurrency is lowered to {room} (ulimit -n)"))
     return replace(config, limits=replace(config.limits, concurrency=room))
 
 

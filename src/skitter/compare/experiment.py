@@ -14,7 +14,6 @@ from skitter.compare.plan import Plan
 from skitter.compare.report import Outcome, Report, Round
 from skitter.compare.server import LabServer, serving
 from skitter.compare.strategies import STRATEGIES
-from skitter.config import Http
 from skitter.net import run_loop
 
 __all__ = ["experiment"]
@@ -56,8 +55,7 @@ def _server(plan: Plan) -> Iterator[LabServer | None]:
 
 def _run(name: str, plan: Plan, url: str, server: LabServer | None) -> Round:
     strategy = import_module(f"skitter.compare.strategies.{STRATEGIES[name]}").run
-    headers = {"User-Agent": Http().user_agent}
-    lab = Lab([url] * plan.requests, plan.concurrency, headers, plan.retries)
+    lab = Lab([url] * plan.requests, plan)
     time.sleep(_PAUSE)
     if server is not None:
         server.figures()

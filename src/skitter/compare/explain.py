@@ -44,7 +44,7 @@ def _limit(report: Report) -> str:
         why = f"The server works on {cap} at once, each for {report.delay:g} s"
     else:
         why = f"The server takes {report.delay:g} s for each and works on all at once"
-    return f"{why}: no client can have {_answers(report.requests)} before {report.limit:g} s."
+    return f"{why}: nobody can have {_answers(report.requests)} before {report.limit:g} s."
 
 
 def _strategy(report: Report, outcome: Outcome) -> str:
@@ -57,12 +57,14 @@ def _shape(report: Report, outcome: Outcome) -> str:
     """Why this total: the staircase, the wall, or something between."""
     one, name = outcome.middle, outcome.name
     block = one.longest_block
-    if block is not None and block.end - block.start > _MUCH * one.total:
-        ran = "one after another" if one.max_in_flight == 1 else "in each other's way"
+    if not one.attempts:
+        return "Nothing was sent."
+    much = block is not None and block.end - block.start > _MUCH * one.total
+    if block is not None and much and (one.max_in_flight == 1 or report.requests == 1):
         where = f"{Path(block.file).name}:{block.line}"
         return (
             f"The event loop was blocked for {duration(block.end - block.start)} in `{block.call}` called at "
-            f"{where}, so the {_tasks(report.requests)} ran {ran}."
+            f"{where}{_one_by_one(report.requests)}."
         )
     if report.requests == 1:
         return f"A single request, {duration(one.total)}: there is nothing to overlap."
@@ -86,6 +88,9 @@ def _overlapped(report: Report, one: Round, name: str) -> str:
     else:
         after = f": {duration(one.total)} in all{_above(report, one.total)}"
     cost = f", at {duration(one.cpu)} of CPU" if name in _POOLS else ""
+    block = one.longest_block
+    if block is not None and block.end - block.start > _MUCH * one.total:
+        cost += f"; the loop was busy for {duration(block.end - block.start)} at a stretch with so many"
     return f"{waiting}{after}{cost}."
 
 
@@ -117,7 +122,7 @@ def _repeats(report: Report, one: Round) -> str:
     did = "; ".join(dict.fromkeys(one.news))
     good = sum(life.ok for life in one.requests)
     return (
-        f"It was refused at first ({refused}){': ' + did if did else ''}; it asked again later, "
+        f"Some first answers were of no use ({refused}){': ' + did if did else ''}; it asked again later, "
         f"{one.attempts} requests in all, and had {good} good answers of {report.requests}."
     )
 
@@ -126,5 +131,5 @@ def _answers(number: int) -> str:
     return "the answer" if number == 1 else f"all {number} answers"
 
 
-def _tasks(number: int) -> str:
-    return "task" if number == 1 else f"{number} tasks"
+def _one_by_one(number: int) -> str:
+    return "" if number == 1 else f", so the {number} tasks ran one after another"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from skitter.compare import strategies
+from skitter.compare.plan import Plan
 from skitter.compare.report import Attempt, Blocked, Life, Round
+from skitter.compare.strategies import MAX_WORKERS
 from skitter.compare.timing import LOGGER, Trip, trip_to
+from skitter.config import Http, Limits
 from skitter.content.page import Page
-from skitter.events import Answered, Event, HostNarrowed, HostWaits, Requested, Retrying
-from skitter.model import Failure, Response
+from skitter.events import Answered, Ended, Event, HostNarrowed, HostWaits, Requested, Retrying
+from skitter.model import Failure, Reason, Response
 from skitter.observe.blocking import LoopWatch, Still
 
-__all__ = ["MAX_WORKERS", "Lab"]
+__all__ = ["Lab"]
 
-# Threads and processes are dear: no pool is larger.
-MAX_WORKERS = 64
 # A loop that stands still for less is not told: timers are some milliseconds late by themselves.
 _LEAST_BLOCK = 0.03
 
@@ -31,16 +33,23 @@ class Lab:
     ``retries`` are those of the one strategy that repeats requests.
     """
 
-    def __init__(
-        self, urls: Iterable[str], concurrency: int | None, headers: dict[str, str], retries: int
-    ) -> None:
+    def __init__(self, urls: Iterable[str], plan: Plan) -> None:
         self.urls = list(urls)
-        self.limit = min(len(self.urls), concurrency or len(self.urls))
+        self.limit = min(len(self.urls), plan.concurrency or len(self.urls))
         self.workers = min(self.limit, MAX_WORKERS)
-        self.headers = headers
-        # Nobody gives up before the server does: it is the time that is measured.
-        self.timeout = 3600.0
-        self.retries = retries
+        self.headers = {"User-Agent": Http().user_agent}
+        # Of our own server, nobody gives up before it does: it is the time that is measured.
+        self.timeout = Limits().timeout if plan.url else 3600.0
+        # For requests. Redirects were followed before the experiment began.
+        self.options: dict[str, Any] = {
+            "headers": self.headers,
+            "timeout": self.timeout,
+            "allow_redirects": False,
+        }
+        self.retries = plan.retries
+        self.stop: Callable[[], None] = lambda: None  # set by the strategy that repeats requests
+        self._budget = plan.budget
+        self._promised = len(self.urls)  # requests that have been sent or will be
         self.has_workers = False  # set by strategies that have a pool
         self._zero = self._total = self._cpu = 0.0
         self._loop = False
@@ -66,6 +75,7 @@ class Lab:
             self._cpu += time.process_time() - cpu
             if watch is not None:
                 watch.stop()
+                self._cpu -= watch.cpu  # the instrument's own
 
     def request(self, url: str) -> AbstractContextManager[Trip]:
         """Time one request."""
@@ -87,16 +97,20 @@ class Lab:
         # Answers are dated by the wall clock.
         zero = self._zero + time.time() - time.monotonic()
         for page in pages:
-            answers = (*page.history, page.response) if page.response else page.history
-            tries = tuple(_attempt(answer, zero) for answer in answers)
-            final = tries[-1] if tries else Attempt(start=0.0, end=self._total, status=str(page.reason))
-            self._lives.append(_life((*tries[:-1], final)))
+            answers = (*page.history, page.answer) if page.answer else page.history
+            attempts = tuple(_attempt(answer, zero) for answer in answers)
+            self._lives.append(_life(attempts) if attempts else self._unsent(str(page.reason)))
+
+    def _unsent(self, status: str) -> Life:
+        return Life(submitted=0.0, start=0.0, end=self._total, status=status, attempts=())
 
     def observe(self, event: Event) -> None:
         """What skitter does on its way: logged, and kept where the explanation needs it."""
         match event:
             case Requested(url):
                 LOGGER.info("start %s", url)
+                if url.endswith("/robots.txt"):
+                    self._promise()
             case Answered(url, status, elapsed):
                 LOGGER.info("end   %s %s after %.2f s", url, status or "no answer", elapsed)
             case HostNarrowed(_, window, why):
@@ -105,6 +119,16 @@ class Lab:
                 self._news.append(f"after {why} it waited {wait:.1f} s")
             case Retrying(url, _, wait, _, error):
                 LOGGER.warning("again in %.1f s: %s: %s", wait, url, error)
+                self._promise()
+            case Ended(record) if record.reason is Reason.REDIRECTED:
+                self._promise()
+
+    def _promise(self) -> None:
+        """One request more. Beyond the budget nothing more is sent."""
+        self._promised += 1
+        if self._budget is not None and self._promised > self._budget:
+            self._news.append(f"after {self._budget} requests it stopped: no more were allowed")
+            self.stop()
 
     # -- for the experiment ------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ async def look_at(url: str) -> Look:
             f"{page.url}: its robots.txt asks for {max(delays):g} s between two requests, which requests at "
             "once cannot obey; leave the URL out to use the local server",
         )
-    if page.status is None:
+    if page.reason not in (Reason.FETCHED, Reason.HTTP_ERROR) or page.status is None:
         return Look(page.url, f"{page.url}: {page.reason}: {page.error}")
     notes = [f"{url} leads to {page.url}"] if page.record.redirected_from else []
     if not page.ok:

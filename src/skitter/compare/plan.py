@@ -7,7 +7,7 @@ from importlib import import_module
 
 import msgspec
 
-from skitter.compare.strategies import NEEDS_REQUESTS, STRATEGIES
+from skitter.compare.strategies import MAX_WORKERS, NEEDS_REQUESTS, STRATEGIES
 from skitter.config import nearest
 from skitter.errors import ConfigError, UsageError
 
@@ -17,7 +17,11 @@ __all__ = ["MOST_REQUESTS", "Plan", "check_library", "check_strategies", "fit"]
 MOST_REQUESTS = 50
 # What skitter's own look at a stranger's server may need: robots.txt and the page, a hop for each.
 _LOOK = 4
+# A robots.txt that redirects, or fails at first.
+_ROBOTS = 2
 _REQUESTS, _RETRIES = 10, 3
+# More would measure this machine.
+_MANY = 10_000
 # Our own server may be asked as often as it takes.
 _RETRIES_LOCAL = 10
 
@@ -37,21 +41,29 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     gateway_timeout: float | None
 
     @property
+    def budget(self) -> int | None:
+        """Requests that the strategy which repeats some may send in a round; None: as many as it takes."""
+        return self.requests * (1 + self.retries) + _ROBOTS if self.url else None
+
+    @property
     def total(self) -> int:
         """Requests at most, skitter's look at a server that is not ours among them."""
-        each = len(self.strategies) * self.requests
-        # The one strategy that repeats requests also reads robots.txt.
-        repeated = self.requests * self.retries + 1 if "skitter" in self.strategies else 0
-        return self.rounds * (each + repeated) + (_LOOK if self.url else 0)
+        plain = len([name for name in self.strategies if name != "skitter"]) * self.requests
+        repeating = self.requests * (1 + self.retries) + _ROBOTS if "skitter" in self.strategies else 0
+        return self.rounds * (plain + repeating) + (_LOOK if self.url else 0)
 
     @property
     def longest(self) -> float:
         """Seconds that it takes about, if nothing has to be repeated."""
-        at_once = min(self.requests, self.capacity or self.requests, self.concurrency or self.requests)
-        one_by_one = len({"serial", "coroutines-blocking", "coroutines-wrapped"} & set(self.strategies))
-        rest = len(self.strategies) - one_by_one
-        turns = math.ceil(self.requests / at_once)
-        return self.rounds * self.delay * (one_by_one * self.requests + rest * turns)
+        return self.rounds * self.delay * sum(self._turns(name) for name in self.strategies)
+
+    def _turns(self, name: str) -> int:
+        """How often a strategy has to wait for the server."""
+        if name in ("serial", "coroutines-blocking", "coroutines-wrapped"):
+            return self.requests
+        pool = MAX_WORKERS if name in ("threads", "processes", "to-thread") else self.requests
+        least = min(self.requests, pool, self.capacity or self.requests, self.concurrency or self.requests)
+        return math.ceil(self.requests / least)
 
 
 def check_strategies(names: list[str] | None) -> tuple[str, ...]:
@@ -81,6 +93,14 @@ def fit(plan: Plan, requests: int | None, most: int | None) -> Plan:
 
     ``most`` is the number that the user allows, if he does. Raises UsageError if more was asked for.
     """
+    if requests is not None and requests > _MANY:
+        raise UsageError(f"--requests: {_MANY} are the most")
+    if plan.gateway_timeout is not None and plan.gateway_timeout <= plan.delay:
+        raise UsageError(
+            f"--gateway-timeout must be longer than the delay ({plan.delay:g} s): else nothing is answered"
+        )
+    if plan.url is None and most is not None:
+        raise UsageError("--max-requests is of a server that is not ours: name its URL")
     if plan.url is None:
         return msgspec.structs.replace(plan, requests=requests or _REQUESTS, retries=_RETRIES_LOCAL)
     allowed = MOST_REQUESTS if most is None else most

@@ -34,7 +34,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
     """One of the N requests from being submitted to its final answer. ``start`` is that of the first
-    attempt; ``first_byte``, ``end`` and ``status`` are those of the last."""
+    attempt; ``first_byte``, ``end`` and ``status`` are those of the last. Without attempts nothing was
+    sent, and ``status`` says why."""
 
     submitted: float
     start: float
@@ -46,7 +47,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         """Is the final answer no error?"""
-        return self.attempts[-1].ok
+        return bool(self.attempts) and self.attempts[-1].ok
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,28 +19,33 @@ _LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/|\./|\.\./|\?")
 class Page:
     """One URL that has ended. ``ok`` is False for every failure, and ``reason`` says which.
 
-    ``history`` holds the answers before the last one, first to last: redirects that were followed and
-    tries that were refused or failed. Only tasks (:meth:`skitter.Crawler.submit`) keep it: in a crawl
-    a redirect has a record of its own.
+    ``answer`` is the last answer, None if nothing was asked. ``history`` holds those before, first to
+    last: redirects that were followed and tries that were refused or failed. Only tasks
+    (:meth:`skitter.Crawler.submit`) keep it: in a crawl a redirect has a record of its own.
     """
 
-    __slots__ = ("_document", "history", "reading", "record", "response")
+    __slots__ = ("_document", "answer", "history", "reading", "record")
 
     def __init__(
         self,
         record: Record,
-        response: Response | None = None,
+        answer: Response | Failure | None = None,
         reading: Reading = Reading(),  # noqa: B008 - frozen
         history: tuple[Response | Failure, ...] = (),
     ) -> None:
         self.record = record
-        self.response = response
+        self.answer = answer
         self.reading = reading
         self.history = history
         self._document: Element | None = None
 
     def __repr__(self) -> str:
         return f"<Page {self.reason} {self.status} {self.url}>"
+
+    @property
+    def response(self) -> Response | None:
+        """The last answer, if one came."""
+        return self.answer if isinstance(self.answer, Response) else None
 
     @property
     def url(self) -> str:

@@ -189,4 +189,4 @@ class Visitor:
 
 
 def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:
-    return Page(row.record, answer if isinstance(answer, Response) else None, reading)
+    return Page(row.record, answer, reading)

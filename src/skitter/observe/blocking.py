@@ -78,6 +78,7 @@ class LoopWatch:
         self._beats = 0
         self._due = self._cpu = 0.0
         self._late, self._late_at = 0.0, 0.0
+        self.cpu = 0.0  # CPU seconds of the thread that looks
         self._depth = 0
         # A bare lock, held until the end: waiting for it is one call in C. An Event's wait is Python code,
         # in which the thread would often stand when the loop's thread takes the interpreter for itself.
@@ -147,6 +148,7 @@ class LoopWatch:
             if time.monotonic() - due > self._patience and self._told != beat:
                 self._told = beat
                 self._tell(replace(self._still(list(self._samples), time.monotonic()), over=False))
+            self.cpu = time.thread_time()
 
     def _sample(self, beat: int) -> None:
         stack = stack_of(sys._current_frames().get(self._ident))[self._depth :]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["NEEDS_REQUESTS", "STRATEGIES"]
+__all__ = ["MAX_WORKERS", "NEEDS_REQUESTS", "STRATEGIES"]
+
+# Threads and processes are dear: no pool is larger.
+MAX_WORKERS = 64
 
 # The name on the command line and the module that holds its ``run``.
 STRATEGIES = {

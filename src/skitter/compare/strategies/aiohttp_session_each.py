@@ -18,8 +18,9 @@ async def run(lab: Lab) -> None:
 
     async def fetch(url: str) -> None:
         async with turns, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(lab.timeout)) as session:
+            session._retry_connection = False  # else a request that is cut off is sent again, unseen
             with lab.request(url) as trip:
-                async with session.get(url, headers=lab.headers) as response:
+                async with session.get(url, headers=lab.headers, allow_redirects=False) as response:
                     trip.first(response.status)
                     await response.read()
 

@@ -19,11 +19,12 @@ async def run(lab: Lab) -> None:
     connector = aiohttp.TCPConnector(limit=0)  # the semaphore is the limit
 
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        session._retry_connection = False  # else a request that is cut off is sent again, unseen
 
         async def fetch(url: str) -> None:
             async with turns:
                 with lab.request(url) as trip:
-                    async with session.get(url, headers=lab.headers) as response:
+                    async with session.get(url, headers=lab.headers, allow_redirects=False) as response:
                         trip.first(response.status)
                         await response.read()
 

@@ -17,7 +17,7 @@ async def run(lab: Lab) -> None:
 
     async def fetch(url: str) -> None:
         with lab.request(url) as trip:
-            trip.answered(requests.get(url, headers=lab.headers, timeout=lab.timeout))  # noqa: ASYNC210 - the lesson
+            trip.answered(requests.get(url, **lab.options))
 
     with lab.measured():
         await asyncio.gather(*[asyncio.create_task(fetch(url)) for url in lab.urls])

@@ -17,7 +17,7 @@ async def run(lab: Lab) -> None:
     """Tasks that await a coroutine that blocks."""
 
     async def get(url: str) -> requests.Response:
-        return requests.get(url, headers=lab.headers, timeout=lab.timeout)  # noqa: ASYNC210 - the lesson
+        return requests.get(url, **lab.options)
 
     async def fetch(url: str) -> None:
         with lab.request(url) as trip:

@@ -14,4 +14,4 @@ def run(lab: Lab) -> None:
     with lab.measured():
         for url in lab.urls:
             with lab.request(url) as trip:
-                trip.answered(requests.get(url, headers=lab.headers, timeout=lab.timeout))
+                trip.answered(requests.get(url, **lab.options))

@@ -18,6 +18,7 @@ async def run(lab: Lab) -> None:
         retries=lab.retries,
         observe=lab.observe,
     )
+    lab.stop = crawler.stop
     async with crawler:
         with lab.measured():
             pages = await crawler.fetch_all(lab.urls)

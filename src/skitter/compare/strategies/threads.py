@@ -18,7 +18,7 @@ def run(lab: Lab) -> None:
 
     def fetch(url: str) -> None:
         with lab.request(url) as trip:
-            trip.answered(requests.get(url, headers=lab.headers, timeout=lab.timeout))
+            trip.answered(requests.get(url, **lab.options))
 
     lab.has_workers = True
     with ThreadPoolExecutor(lab.workers) as pool:

@@ -19,9 +19,7 @@ async def run(lab: Lab) -> None:
 
     async def fetch(url: str) -> None:
         with lab.request(url) as trip:
-            trip.answered(
-                await asyncio.to_thread(requests.get, url, headers=lab.headers, timeout=lab.timeout)
-            )
+            trip.answered(await asyncio.to_thread(requests.get, url, **lab.options))
 
     lab.has_workers = True
     # By default asyncio has a few threads more than the machine has cores, and no more.
