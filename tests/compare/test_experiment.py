@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.cli.conftest import skitter as skitter  # the fixture
 
+from skitter.compare.lab import Lab
+from skitter.compare.plan import Plan
 from skitter.compare.strategies import STRATEGIES
 from skitter.testing import Site
 
@@ -173,3 +181,113 @@ def test_a_missing_library_is_named_with_the_way_to_get_it(skitter: Skitter, tmp
     assert skitter(*few, PYTHONPATH=str(tmp_path)).returncode == 0
     ran = skitter(*few, "--chart", "r.svg", PYTHONPATH=str(tmp_path))
     assert (ran.returncode, "matplotlib" in ran.stderr) == (2, True)
+
+
+def _after_the_look(site: Site, then: str) -> None:
+    """``/turn`` answers once, and then behaves badly."""
+    seen = 0
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            return web.Response(text="welcome")
+        if then == "refuse":
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        if then == "redirect":
+            return web.Response(status=302, headers={"Location": "/elsewhere"})
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    site.handler("/turn", answer)
+    site.page("/elsewhere", "here")
+
+
+@pytest.mark.parametrize("then", ["reset", "refuse", "redirect"])
+def test_not_even_a_server_that_turns_bad_is_asked_more_often(
+    skitter: Skitter, site: Site, then: str
+) -> None:
+    """Repeats that libraries make unseen, free waits and redirects count, too."""
+    _after_the_look(site, then)
+    words = ("--strategy", "serial", "--strategy", "aiohttp", "--strategy", "skitter", "--requests", "10")
+    ran = skitter("compare", site.url("/turn"), *words)
+    assert ran.returncode == 0, ran.stderr
+    most = int(re.findall(r"^at most (\d+) requests", ran.stderr)[0])
+    assert most <= 50
+    assert len(site.requests) <= most
+    # The others follow no redirect; skitter does, within its share.
+    assert site.count("/turn") >= 31
+    assert site.count("/elsewhere") == 0 if then != "redirect" else site.count("/elsewhere") <= 10
+
+
+def test_a_server_that_hangs_is_not_waited_for_without_end() -> None:
+    """Thirty seconds, as for any page; only our own server is waited for."""
+    known = {"strategies": ("serial",), "rounds": 1, "concurrency": None, "retries": 0, "requests": 1,
+             "delay": 5.0, "capacity": None, "gateway_timeout": None}  # fmt: skip
+    assert Lab([], Plan(url="https://example.com/", **known)).timeout == 30  # type: ignore[arg-type]
+    assert Lab([], Plan(url=None, **known)).timeout > 600  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_an_experiment_that_is_ended(number: int, tmp_path: Path) -> None:
+    """Server, fork server and workers are gone when their parent is, however it went."""
+    words = ["compare", "--requests", "3", "--delay", "20s", "--strategy", "processes", "-v"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "skitter", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        assert child.stderr is not None
+        lines = iter(child.stderr.readline, "")
+        assert any("start" in line for line in lines)
+        family = _session(child.pid)
+        assert len(family) >= 5, "the command, the server, the fork server and three workers"
+        child.send_signal(number)
+        assert child.wait(60) in (128 + number, -number)
+        deadline = time.monotonic() + 30
+        while _session(child.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _session(child.pid) == []
+
+
+def _session(leader: int) -> list[str]:
+    """The live processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if fields[3] == str(leader) and fields[0] != "Z":
+                found.append(stat.parent.name)
+    return found
+
+
+def test_what_was_measured_is_kept_though_nobody_reads_the_screen(tmp_path: Path) -> None:
+    words = [
+        "compare",
+        "--requests",
+        "2",
+        "--delay",
+        "20ms",
+        "--strategy",
+        "aiohttp",
+        "--json",
+        "r.json",
+        "-q",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "skitter", *words], stdout=subprocess.PIPE, cwd=tmp_path
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.close()
+    assert child.returncode == 141
+    assert figures(tmp_path / "r.json")["requests"] == 2
+    shell = f"exec {sys.executable} -m skitter {' '.join(words)} --chart r.svg >&-"
+    assert subprocess.run(shell, shell=True, cwd=tmp_path, timeout=60).returncode == 0
+    assert (tmp_path / "r.svg").read_text().startswith("<?xml")
+
+
+def test_json_may_go_to_stdout_and_any_encoding_will_do(skitter: Skitter) -> None:
+    words = ("compare", "--requests", "2", "--delay", "20ms", "--strategy", "aiohttp", "-q")
+    assert json.loads(skitter(*words, "--json", "-").stdout)["requests"] == 2
+    ran = skitter(*words, PYTHONIOENCODING="ascii", COLUMNS="30")
+    assert ran.returncode == 0
+    assert "200 x 2" in ran.stdout
