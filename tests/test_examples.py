@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -42,8 +43,20 @@ class Run(NamedTuple):
 
 
 @cache
+def run_all() -> dict[str, Run]:
+    """Run each example once. They mostly wait, so that a few may run side by side."""
+    names = [path.stem for path in EXAMPLES]
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(names, pool.map(_run, names), strict=True))
+
+
 def run(name: str) -> Run:
-    """Run an example once, as a reader would, but in development mode and with warnings as errors."""
+    """What an example printed."""
+    return run_all()[name]
+
+
+def _run(name: str) -> Run:
+    """Run an example as a reader would, but in development mode and with warnings as errors."""
     command = [sys.executable, "-X", "dev", "-W", "error", f"examples/{name}.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
