@@ -7,6 +7,8 @@ import contextlib
 import gc
 import logging
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -793,3 +795,39 @@ def test_items_that_an_output_lacks_are_told(
         "one.jsonl: without the items of 1 pages visited before",
     ]
     assert [len((tmp_path / name).read_text().splitlines()) for name in ("one.jsonl", "two.jsonl")] == [2, 1]
+
+
+def test_abort_cuts_off_what_stop_waits_for(site: Site) -> None:
+    """A handler has no time limit: who does not want to wait for one says so."""
+    crawler = Crawler(no_robots=True)
+
+    @crawler.on("*")
+    async def never(page: Page) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        crawl = asyncio.create_task(crawler.run([site.url("/a")]))
+        await until(lambda: site.count("/a") == 1)
+        crawler.stop()
+        await asyncio.wait([crawl], timeout=0.3)
+        assert not crawl.done()
+        crawler.abort()
+        summary = await crawl
+        assert (summary.finish_reason, summary.pending, summary.total) == ("stopped", 1, 0)
+
+    run(main)
+
+
+def test_a_plain_handler_that_never_returns_keeps_no_program_alive(site: Site) -> None:
+    """The interpreter waits at its end for the threads of a pool; not for this one."""
+    program = (
+        "import skitter, threading, time\n"
+        "crawler = skitter.Crawler(slow_callback=0)\n"
+        "@crawler.on('*')\n"
+        "def never(page):\n"
+        "    threading.Timer(0.1, crawler.abort).start()\n"
+        "    time.sleep(600)\n"
+        f"print(crawler.run_sync(['{site.url('/a')}']).pending)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.returncode) == ("1", 0), done.stderr

@@ -172,7 +172,9 @@ class Calls:
     async def _unfetched(self, entry: Entry, done: Done, history: tuple[Response | Failure, ...]) -> Page:
         row = (await self._visitor.unfetched(entry, done)).row
         assert row is not None
-        return Page(row.record, history[-1] if history else None, history=history[:-1])
+        if not entry.attempts:  # what there is answered URLs before this one
+            return Page(row.record, history=history)
+        return Page(row.record, history[-1], history=history[:-1])
 
     def _too_long(self, entry: Entry) -> Done:
         reason = Reason.HTTP_ERROR if entry.status is not None else Reason.GAVE_UP

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from skitter.config import Config
@@ -34,6 +35,8 @@ _LONGEST_SLEEP = 86400.0
 class Engine:
     """One run of a job. Parts are passed in; nothing here knows which they are."""
 
+    _loop: asyncio.AbstractEventLoop | None
+
     def __init__(
         self,
         config: Config,
@@ -60,7 +63,7 @@ class Engine:
         )
         self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
         self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
-        self._watch = watch
+        self._watch, self._loop = watch, None
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
@@ -78,13 +81,22 @@ class Engine:
     # -- from outside ------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Take no new URLs; what is in flight is finished and saved. Returns at once."""
-        self._end(FinishReason.STOPPED)
+        """Take no new URLs; what is in flight is finished and saved. Returns at once; from any thread."""
+        self._on_loop(self._end, FinishReason.STOPPED)
 
     def abort(self) -> None:
-        """Stop now: requests in flight are cut off, their URLs stay pending. Returns at once."""
+        """Stop now: requests in flight are cut off, their URLs stay pending. Returns at once; from any
+        thread."""
         self.stop()
-        self._hard_stop.set()
+        self._on_loop(self._hard_stop.set)
+
+    def _on_loop(self, function: Callable[..., object], *args: object) -> None:
+        """Plain handlers run in threads, and may want to stop the crawl."""
+        if self._loop is None or self._loop is asyncio._get_running_loop():
+            function(*args)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: the run is over
+                self._loop.call_soon_threadsafe(function, *args)
 
     async def run(self, seeds: Iterable[str] = (), *, stay: asyncio.Event | None = None) -> Summary:
         """Crawl until nothing is left, a limit is reached, or it is told to stop; with ``stay``, not
@@ -92,6 +104,7 @@ class Engine:
 
         Raises StorageError (nothing half-committed), ConfigError at a seed that is no URL.
         """
+        self._loop = asyncio.get_running_loop()
         began = self._clock.now()
         opening = await self._open()
         self._observe(Started(opening, self._config.limits.concurrency))
