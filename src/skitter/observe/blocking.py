@@ -25,7 +25,11 @@ __all__ = ["PERIOD", "Held", "LoopWatch", "Still"]
 PERIOD = 0.02
 # A sample that comes later than this was late itself: either the loop's thread kept the interpreter
 # (a long call in C), or the whole process stood still, which is nobody's fault.
-_STARVED = 3 * PERIOD
+_STARVED = 4 * PERIOD
+# A busy loop is often a little late. To look costs the loop the interpreter, twice: only what is this late
+# is looked at, then every period; otherwise the thread sleeps longer.
+_LATE = 1.5 * PERIOD
+_ASLEEP = 2 * PERIOD
 # Above this share of a core, the loop's thread was at work while the sampler starved.
 _AT_WORK = 0.5
 
@@ -141,9 +145,11 @@ class LoopWatch:
     # -- beside it ---------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        while not self._lasts.acquire(timeout=PERIOD):
+        pause = _ASLEEP
+        while not self._lasts.acquire(timeout=pause):
             beat, due = self._beats, self._due
-            if time.monotonic() - due > PERIOD / 2:
+            pause = PERIOD if time.monotonic() - due > _LATE else _ASLEEP
+            if pause == PERIOD:
                 self._sample(beat)
             if time.monotonic() - due > self._patience and self._told != beat:
                 self._told = beat
