@@ -22,7 +22,7 @@ from aiohttp import web
 import skitter
 from skitter import Crawler, Page
 from skitter.events import Ended, Event, HostClosed, HostWaits, Noted
-from skitter.observe.library import LibraryLog
+from skitter.observe.logger import LibraryLog
 from skitter.testing import Site
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]

@@ -19,7 +19,7 @@ from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
 from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
-from skitter.observe.library import LibraryLog, guarded
+from skitter.observe.logger import LibraryLog, guarded
 from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier

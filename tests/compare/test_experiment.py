@@ -223,10 +223,12 @@ def test_not_even_a_server_that_turns_bad_is_asked_more_often(
 
 def test_a_server_that_hangs_is_not_waited_for_without_end() -> None:
     """Thirty seconds, as for any page; only our own server is waited for."""
-    known = {"strategies": ("serial",), "rounds": 1, "concurrency": None, "retries": 0, "requests": 1,
-             "delay": 5.0, "capacity": None, "gateway_timeout": None}  # fmt: skip
-    assert Lab([], Plan(url="https://example.com/", **known)).timeout == 30  # type: ignore[arg-type]
-    assert Lab([], Plan(url=None, **known)).timeout > 600  # type: ignore[arg-type]
+    known: dict[str, Any] = {
+        "strategies": ("serial",), "rounds": 1, "concurrency": None, "retries": 0, "requests": 1,
+        "delay": 5.0, "capacity": None, "gateway_timeout": None,
+    }  # fmt: skip
+    assert Lab([], Plan(url="https://example.com/", **known)).timeout == 30
+    assert Lab([], Plan(url=None, **known)).timeout > 600
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

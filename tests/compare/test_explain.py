@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from skitter.compare.explain import explain
 from skitter.compare.report import Attempt, Blocked, Life, Outcome, Report, Round
 
@@ -16,8 +18,8 @@ def life(start: float, end: float, status: str = "200", *before: Attempt) -> Lif
 
 def outcome(name: str, lives: list[Life], *, at_once: int, **facts: object) -> Outcome:
     total = max(one.end for one in lives)
-    known: dict[str, object] = {"loop": False, "blocked": (), "connections": len(lives), "cpu": 0.01}
-    one = Round(total=total, max_in_flight=at_once, requests=tuple(lives), **(known | facts))  # type: ignore[arg-type]
+    known: dict[str, Any] = {"loop": False, "blocked": (), "connections": len(lives), "cpu": 0.01}
+    one = Round(total=total, max_in_flight=at_once, requests=tuple(lives), **(known | facts))
     return Outcome(name=name, rounds=(one,), speedup=None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from skitter.compare.plan import MOST_REQUESTS, Plan, check_strategies, fit
@@ -10,11 +12,11 @@ from skitter.errors import ConfigError, UsageError
 
 
 def plan(**changes: object) -> Plan:
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "url": "https://example.com/", "requests": 0, "strategies": tuple(STRATEGIES), "rounds": 1,
         "concurrency": None, "retries": 0, "delay": 5.0, "capacity": None, "gateway_timeout": None,
     }  # fmt: skip
-    return Plan(**(facts | changes))  # type: ignore[arg-type]
+    return Plan(**(facts | changes))
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])

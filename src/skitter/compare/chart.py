@@ -68,7 +68,7 @@ _LIMIT: dict[str, Any] = {"color": _INK, "linewidth": 0.8, "linestyle": (0, (4, 
 _Box = tuple[float, float, float, float]  # left, right, top, bottom
 
 # Over matplotlib's own defaults and the user's: text stays text, and the same report gives the same bytes.
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 9.0,
     "hatch.linewidth": 0.6,
@@ -111,7 +111,7 @@ def _rendered(report: Report, kind: str) -> bytes:
 def _style() -> AbstractContextManager[None]:
     import matplotlib
 
-    return matplotlib.rc_context(_SETTINGS)  # type: ignore[arg-type]
+    return matplotlib.rc_context(_SETTINGS)
 
 
 def figure(report: Report) -> Figure:

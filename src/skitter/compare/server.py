@@ -14,8 +14,8 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import msgspec
 from aiohttp import web
@@ -42,8 +42,10 @@ class LabServer:
     def figures(self) -> Figures:
         """What it has seen since the last call; it says so once it is at rest."""
         # Not through any client under test.
-        with urllib.request.urlopen(f"{self.origin}/figures") as answer:  # noqa: S310 - our own
-            return msgspec.json.decode(answer.read(), type=Figures)
+        connection = HTTPConnection(self.origin.removeprefix("http://"))
+        with contextlib.closing(connection):
+            connection.request("GET", "/figures")
+            return msgspec.json.decode(connection.getresponse().read(), type=Figures)
 
 
 @contextlib.contextmanager
@@ -53,7 +55,8 @@ def serving(delay: float, capacity: int | None, gateway_timeout: float | None) -
     with subprocess.Popen(  # noqa: S603 - our own words
         [sys.executable, "-m", __name__, words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdin is not None and child.stdout is not None  # noqa: PT018
+        assert child.stdin is not None
+        assert child.stdout is not None
         try:
             yield LabServer(child.stdout.readline().strip())
         finally:

@@ -14,6 +14,7 @@ __all__ = ["Page"]
 
 # What is taken for a URL rather than for a CSS selector: absolute ones, and relative ones that say so.
 _LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/|\./|\.\./|\?")
+_NOTHING_READ = Reading()
 
 
 class Page:
@@ -30,7 +31,7 @@ class Page:
         self,
         record: Record,
         answer: Response | Failure | None = None,
-        reading: Reading = Reading(),  # noqa: B008 - frozen
+        reading: Reading = _NOTHING_READ,
         history: tuple[Response | Failure, ...] = (),
     ) -> None:
         self.record = record

@@ -82,7 +82,7 @@ class Handlers:
 
 
 def _is(function: Callable[[Page], Any], kind: Callable[[Any], bool]) -> bool:
-    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - an object's method
+    return kind(function) or kind(type(function).__call__)  # an object may have such a method
 
 
 async def _listen(function: Callable[[Page], AsyncIterator[object]], page: Page) -> Handled:
