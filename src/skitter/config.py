@@ -7,13 +7,25 @@ A field's name is the option's (``max_body`` is ``--max-body``, ``SKITTER_MAX_BO
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from skitter.errors import ConfigError
+from skitter.values import (
+    nearest,
+    parse_choice,
+    parse_duration,
+    parse_flag,
+    parse_header,
+    parse_least_size,
+    parse_pair,
+    parse_percent,
+    parse_proxy,
+    parse_size,
+    parse_text,
+    parse_whole,
+)
 from skitter.version import VERSION
 
 __all__ = [
@@ -26,117 +38,11 @@ __all__ = [
     "Scope",
     "Terminal",
     "build",
-    "nearest",
     "options",
-    "parse_duration",
-    "parse_size",
 ]
 
 # Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
 _USER_AGENT = f"skitter/{VERSION.rpartition('.')[0]} (+https://skitter.example/bot)"
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)")
-_BYTES = {
-    "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3,
-    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
-}  # fmt: skip
-
-
-def parse_duration(value: object) -> float:
-    """Seconds: a number, ``0``, or text with a unit: ``500ms 2s 10m 1h 2d``. Raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    elif value == "0":
-        seconds = 0.0
-    elif match := _DURATION.fullmatch(str(value).strip()):
-        seconds = float(match[1]) * _SECONDS[match[2]]
-    else:
-        raise ValueError("give a time with its unit, such as 500ms, 2s, 10m or 1h")
-    if not 0 <= seconds < float("inf"):
-        raise ValueError("a time cannot be negative")
-    return seconds
-
-
-def parse_size(value: object) -> int:
-    """Bytes: a whole number, or text with a unit: ``64KiB 10MiB 1GB``. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        size = int(float(match[1]) * _BYTES[match[2]])
-        if size > 0:
-            return size
-    raise ValueError("give a size with its unit, such as 64KiB, 10MiB or 1GB")
-
-
-def _whole(least: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        if isinstance(value, str) and value.strip().isdecimal():
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-            return value
-        raise ValueError(f"give a whole number, {least} or more")
-
-    return parse
-
-
-def _percent(value: object) -> float:
-    try:
-        number = float(str(value).rstrip("%"))
-    except ValueError:
-        number = -1.0
-    if 0 <= number <= 100:
-        return number
-    raise ValueError("give a percentage from 0 to 100")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str) and value and value.isprintable():
-        return value
-    raise ValueError("give some printable text")
-
-
-def _flag(value: object) -> bool:
-    known = {True: True, False: False, "1": True, "true": True, "yes": True,
-             "0": False, "false": False, "no": False}  # fmt: skip
-    if isinstance(value, bool | str):
-        parsed = known.get(value.lower() if isinstance(value, str) else value)
-        if parsed is not None:
-            return parsed
-    raise ValueError("give true or false")
-
-
-def _choice(*known: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value in known:
-            return str(value)
-        raise ValueError(f"choose one of: {', '.join(known)}{nearest(str(value), known)}")
-
-    return parse
-
-
-def _header(value: object) -> str:
-    name, colon, content = _text(value).partition(":")
-    if colon and re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        return f"{name}: {content.strip()}"
-    raise ValueError("give a header as 'Name: value'")
-
-
-def _proxy(value: object) -> str:
-    text = _text(value)
-    if re.fullmatch(r"https?://[^/\s]+/?", text):
-        return text
-    raise ValueError("write it as http://HOST:PORT")
-
-
-def _pair(separator: str, example: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if separator in (text := _text(value)):
-            return text
-        raise ValueError(f"write it as {example}")
-
-    return parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +64,13 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        return self.parse is _flag
+        return self.parse is parse_flag
 
 
 def _option(
     default: Any,
     text: str,
-    parse: Callable[[object], Any] = _text,
+    parse: Callable[[object], Any] = parse_text,
     metavar: str | None = None,
     *,
     short: str | None = None,
@@ -178,14 +84,18 @@ def _option(
 class Scope:
     """Which URLs are admitted."""
 
-    depth: int | None = _option(None, "links from a seed; 0 = seeds alone", _whole(0), "N", short="-d")
+    depth: int | None = _option(None, "links from a seed; 0 = seeds alone", parse_whole(0), "N", short="-d")
     scope: str = _option(  # "host": what a person means by "this site"; wget and Heritrix agree
         "host", "which links are followed: none, under the seed's folder, same host, same "
-        "registrable domain, all", _choice("page", "prefix", "host", "domain", "any"),
+        "registrable domain, all", parse_choice("page", "prefix", "host", "domain", "any"),
         "{page,prefix,host,domain,any}",
     )  # fmt: skip
-    include: tuple[str, ...] = _option((), "follow only URLs that match: glob, or re:EXPRESSION", _text, "P")
-    exclude: tuple[str, ...] = _option((), "never visit URLs that match: glob, or re:EXPRESSION", _text, "P")
+    include: tuple[str, ...] = _option(
+        (), "follow only URLs that match: glob, or re:EXPRESSION", parse_text, "P"
+    )
+    exclude: tuple[str, ...] = _option(
+        (), "never visit URLs that match: glob, or re:EXPRESSION", parse_text, "P"
+    )
 
     @property
     def by_level(self) -> bool:
@@ -204,7 +114,7 @@ class Limits:
     limit: int | None = _option(
         None,
         "stop after exactly N fetched pages, over all runs of the job",
-        _whole(1),
+        parse_whole(1),
         "N",
         short="-n",
     )
@@ -214,18 +124,20 @@ class Limits:
         3600.0, "stop with exit code 6 when all that remains must wait longer", parse_duration, "T"
     )
     # 64: enough to overlap many hosts, well under common limits of open files (256 to 1,024).
-    concurrency: int = _option(64, "requests in flight, all hosts together", _whole(1), "N", short="-c")
+    concurrency: int = _option(64, "requests in flight, all hosts together", parse_whole(1), "N", short="-c")
     # 30 s: curl and browsers wait longer; a crawler has other things to do meanwhile.
     timeout: float = _option(30.0, "for one request, connect to last byte", parse_duration, "T")
     # 10 MiB: Colly's cap is 10 MB, Katana's 4 MiB; of HTML pages, one in a million is larger.
     max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
     # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
-    retries: int = _option(3, "more tries after the first, for errors that may pass", _whole(0), "N")
+    retries: int = _option(3, "more tries after the first, for errors that may pass", parse_whole(0), "N")
     # 100 ms: asyncio's own slow_callback_duration.
     slow_callback: float = _option(
         0.1, "report code that holds the event loop for longer; 0 = never", parse_duration, "T"
     )
-    fail_on: float | None = _option(None, "exit 4 if more than PCT % of the visits failed", _percent, "PCT")
+    fail_on: float | None = _option(
+        None, "exit 4 if more than PCT % of the visits failed", parse_percent, "PCT"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +148,7 @@ class Politeness:
     per_host: int | None = _option(
         None,
         "requests in flight to one host, to start with and at most (default: 1, adapting up to 4)",
-        _whole(1),
+        parse_whole(1),
         "N",
     )
     delay: float = _option(
@@ -245,7 +157,7 @@ class Politeness:
         parse_duration,
         "T",
     )
-    no_robots: bool = _option(False, "ignore robots.txt", _flag)
+    no_robots: bool = _option(False, "ignore robots.txt", parse_flag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,32 +165,40 @@ class Http:
     """What is sent, and through what. Headers, cookies and auth go to the seeds' origins only."""
 
     header: tuple[str, ...] = _option(
-        (), "request header, to the seeds' origins only; repeatable", _header, "'Name: value'", short="-H"
+        (),
+        "request header, to the seeds' origins only; repeatable",
+        parse_header,
+        "'Name: value'",
+        short="-H",
     )
     user_agent: str = _option(
         _USER_AGENT,
         "User-Agent; its first word is the name looked up in robots.txt",
-        _text,
+        parse_text,
         "UA",
         short="-A",
     )
     cookie: tuple[str, ...] = _option(
-        (), "cookie, to the seeds' origins only; repeatable", _pair("=", "name=value"), "'k=v'", short="-b"
+        (),
+        "cookie, to the seeds' origins only; repeatable",
+        parse_pair("=", "name=value"),
+        "'k=v'",
+        short="-b",
     )
     auth: str | None = _option(
-        None, "HTTP Basic credentials, to the seeds' origins only", _pair(":", "USER:PASS"), "USER:PASS"
+        None, "HTTP Basic credentials, to the seeds' origins only", parse_pair(":", "USER:PASS"), "USER:PASS"
     )
     proxy: str | None = _option(
         None,
         "http:// proxy for all requests",
-        _proxy,
+        parse_proxy,
         "PROXY",
         short="-x",
     )
     ca_file: str | None = _option(
-        None, "trust this certificate authority (PEM file) instead of the system's", _text, "FILE"
+        None, "trust this certificate authority (PEM file) instead of the system's", parse_text, "FILE"
     )
-    insecure: bool = _option(False, "do not verify TLS certificates", _flag)
+    insecure: bool = _option(False, "do not verify TLS certificates", parse_flag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,30 +208,39 @@ class Output:
     input: str | None = _option(
         None,
         "more seeds, one a line; - = stdin; # comments and blank lines skipped",
-        _text,
+        parse_text,
         "FILE",
         short="-i",
     )
     output: tuple[str, ...] = _option(
         (),
-        "output by its ending (.jsonl), - = JSONL on stdout; repeatable (default: JOB/pages.jsonl; fetch: -)",
-        _text,
+        "output by its ending (.jsonl, .jsonl.gz), - = JSONL on stdout; repeatable "
+        "(default: JOB/pages.jsonl; fetch: -)",
+        parse_text,
         "FILE",
         short="-o",
     )
     field: tuple[str, ...] = _option(
         (),
         "extra record field: html, text, headers, outlinks; repeatable",
-        _choice("html", "text", "headers", "outlinks"),
+        parse_choice("html", "text", "headers", "outlinks"),
         "NAME",
     )
     job: str | None = _option(
         None,
         "the job's folder; continues what is there (default: HOST.crawl of the first URL; fetch: none)",
-        _text,
+        parse_text,
         "DIR",
     )
-    fresh: bool = _option(False, "discard the job's state and outputs first", _flag)
+    fresh: bool = _option(False, "discard the job's state and outputs first", parse_flag)
+    durable: bool = _option(False, "fsync before each commit: survives power loss too", parse_flag)
+    # 200 MiB: room for what else lives on the disk, and for the few MiB that a polite end still writes.
+    min_free: int = _option(
+        200 * 1024 * 1024,
+        "stop politely when the disk has less room (of a smaller disk: a tenth); 0 = when it is full",
+        parse_least_size,
+        "SIZE",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,12 +248,12 @@ class Terminal:
     """What is shown."""
 
     dry_run: bool = _option(
-        False, "print the canonical seeds and the rule that each meets; contact nobody", _flag
+        False, "print the canonical seeds and the rule that each meets; contact nobody", parse_flag
     )
-    quiet: bool = _option(False, "no progress, no summary", _flag, short="-q")
-    verbose: bool = _option(False, "a line for every URL and wait", _flag, short="-v")
-    log_format: str = _option("text", "text or json", _choice("text", "json"), "{text,json}")
-    no_color: bool = _option(False, "no colours (also NO_COLOR)", _flag)
+    quiet: bool = _option(False, "no progress, no summary", parse_flag, short="-q")
+    verbose: bool = _option(False, "a line for every URL and wait", parse_flag, short="-v")
+    log_format: str = _option("text", "text or json", parse_choice("text", "json"), "{text,json}")
+    no_color: bool = _option(False, "no colours (also NO_COLOR)", parse_flag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,9 +319,3 @@ def _read(option: Option, value: object, said: str) -> object:
         except ValueError as error:
             raise ConfigError(f"{said}: {item!r}: {error}") from None
     return tuple(parsed) if option.many else parsed[0]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'depth'?`` or nothing, for the end of a message."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""

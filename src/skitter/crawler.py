@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.content.page import Page
+from skitter.disk import Disks
 from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
 from skitter.engine.visit import Deliver
 from skitter.errors import ConfigError, UsageError
@@ -72,6 +73,7 @@ class Run:
             deliver=deliver,
             handlers=Handlers(routes) if routes else None,
             watch=watch,
+            disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
         )
 
     async def __aenter__(self) -> Engine:

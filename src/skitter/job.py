@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from skitter.clock import SystemClock, skew
 from skitter.config import Config, Scope
 from skitter.errors import JobError, StorageError
-from skitter.frontier import Store
+from skitter.frontier import Database, Ledger, Store, shift
 from skitter.lock import LOCK, JobLock
-from skitter.outputs import ITEMS, blame, check_outputs, job_sinks, looks_ours, refuse_busy, refuse_strangers
+from skitter.outputs import ITEMS, blame, check_outputs, looks_ours, refuse_busy, refuse_strangers
 from skitter.ports import Sink
+from skitter.recovery import job_sinks
 from skitter.rules.url import authority_of
 
 __all__ = ["DATABASE", "Job", "folder_for", "open_job"]
@@ -20,6 +22,8 @@ __all__ = ["DATABASE", "Job", "folder_for", "open_job"]
 DATABASE = "job.db"
 _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _PAGES = "pages.jsonl"
+# A date that was set by less is a clock that runs a little fast or slow.
+_LEAST_SKEW = 2.0
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -63,12 +67,15 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     try:
         if config.output.fresh:
             _discard(path, records)
-        store = _open_store(path, config, command, records, items)
+        database = _open_database(path, config, command, records, items)
         try:
             notes: list[str] = []
-            sinks = job_sinks(store, path, records, items, notes.append)
+            _follow_date(database, notes.append)
+            fields = bool(config.output.field)
+            sinks = job_sinks(Ledger(database), path, records, items, notes.append, fields=fields)
+            store = Store(database, by_level=config.scope.by_level)
         except BaseException:
-            store.close()
+            database.close()
             raise
     except BaseException:
         if is_new:
@@ -116,34 +123,43 @@ def _known_outputs(database: Path) -> Sequence[str]:
     if not database.exists():
         return ()
     try:
-        store = Store(database)
+        opened = Database(database)
         try:
-            return tuple(store.outputs())
+            return Ledger(opened).outputs()
         finally:
-            store.close()
+            opened.close()
     except StorageError:
         return (_PAGES,)
 
 
-def _open_store(
+def _open_database(
     path: Path, config: Config, command: str, outputs: Sequence[str], items: Sequence[str]
-) -> Store:
-    database = path / DATABASE
-    if not database.exists():
+) -> Database:
+    if not (path / DATABASE).exists():
         refuse_strangers(outputs, items, (), path)
-    store = Store(database, by_level=config.scope.by_level)
+    database = Database(path / DATABASE, durable=config.output.durable)
     try:
-        refuse_strangers(outputs, items, tuple(store.outputs()), path)
+        refuse_strangers(outputs, items, Ledger(database).outputs(), path)
         settings = _settings(config.scope, config.output.field, command)
-        facts = store.facts()
+        facts = database.facts()
         if "settings" not in facts:
-            store.remember({"settings": msgspec.json.encode(settings).decode()})
+            database.remember({"settings": msgspec.json.encode(settings).decode()})
         else:
             _check_same(msgspec.json.decode(facts["settings"]), settings)
     except BaseException:
-        store.close()
+        database.close()
         raise
-    return store
+    return database
+
+
+def _follow_date(database: Database, note: Callable[[str], None]) -> None:
+    """If the system's date was set since the last commit, what waits for a time waits for the same moment:
+    no host is shut for an hour, and none is asked too early (G6)."""
+    then, now = database.facts().get("stamp"), SystemClock().stamp()
+    if then is None or abs(seconds := skew(then, now)) < _LEAST_SKEW:
+        return
+    shift(database, seconds, now)
+    note(f"the date was set {'forward' if seconds > 0 else 'back'} by {abs(seconds):,.0f} s: waits are kept")
 
 
 def _settings(scope: Scope, fields: tuple[str, ...], command: str) -> dict[str, object]:

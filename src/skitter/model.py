@@ -9,7 +9,7 @@ URL (:func:`skitter.rules.url.key_of`), an ``origin`` is scheme + host + port as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
@@ -77,6 +77,7 @@ class FinishReason(StrEnum):
     LIMIT = "limit"  # --limit reached
     TIME_LIMIT = "time_limit"  # --time-limit reached
     WAITING = "waiting"  # all that remains must wait longer than --max-wait
+    DISK_LOW = "disk_low"  # less room than --min-free
     STOPPED = "stopped"  # asked to stop: Ctrl-C, SIGTERM, Crawler.stop()
 
     def __repr__(self) -> str:
@@ -264,11 +265,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A few URLs of one host, lent until they are settled; what remains there is due at ``more``."""
+    """A few URLs of one host, lent until they are settled; what remains there is due at ``more``.
+
+    ``state`` is what a former run knew of the host; it comes with the first lease of this run.
+    """
 
     origin: str
     entries: tuple[Entry, ...]
     more: float | None
+    state: HostState | None = None
 
 
 class RobotsCopy(msgspec.Struct, frozen=True):
@@ -304,31 +309,53 @@ class Settlement(msgspec.Struct, frozen=True):
     links: bytes = b""  # keys of the page's distinct links, 8 bytes each, big-endian
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """What an output holds: the first ``upto`` records, in ``length`` bytes, of which the last ``size`` have
+    the CRC-32 ``crc``. A sink leaves ``upto`` to those who count records, and gives ``head``, the
+    beginning of the file, when it has just written it."""
+
+    upto: int
+    length: int = 0
+    size: int = 0
+    crc: int = 0
+    head: bytes = b""
+
+
+class Held(Enum):
+    """What is there of what a :class:`Mark` says."""
+
+    WHOLE = "whole"
+    SHORT = "short"  # the file lost its end
+    GONE = "gone"
+    OTHER = "other"  # it is not what was written
+
+
 class Batch(msgspec.Struct, frozen=True):
     """All that one transaction commits."""
 
     settlements: tuple[Settlement, ...] = ()
     hosts: tuple[HostState, ...] = ()
     roots: tuple[str, ...] = ()  # new roots of the scope (rules.scope)
-    offsets: Mapping[str, int] = {}  # output -> committed length
+    marks: Mapping[str, Mark] = {}  # by output: what it holds with these settlements
+    stamp: str = ""  # when, as Clock.stamp says it
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a commit brought: hosts that have new work, when it is due, and what was stored of them."""
+    """What a commit brought: new work of hosts that were lent already, and when it is due; and whether
+    there are hosts with work that were not."""
 
     due: Mapping[str, float]
-    states: Mapping[str, HostState]
+    more_hosts: bool
     admitted: int
     pending: int
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """What the frontier holds when a run starts."""
+    """What the frontier holds when a run starts. Hosts come by and by, as they are lent."""
 
-    due: Mapping[str, float]
-    states: Mapping[str, HostState]
     tally: Mapping[Reason, int]
     pending: int
+    more_hosts: bool  # there are hosts with work
     size: int  # decoded bytes of all records
     roots: tuple[str, ...]  # what the scope is drawn around, from all seeds so far
     seed_fetched: bool  # some seed, or what it redirects to, ended fetched

@@ -1,18 +1,18 @@
-"""The outputs of a run: checked before anything is made, and brought to what the job has committed."""
+"""The outputs of a run, checked before anything is made; those of a run without a job, opened."""
 
 from __future__ import annotations
 
 import errno
+import gzip
 import os
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from skitter.errors import ConfigError, JobError, SkitterError, StorageError
-from skitter.frontier import Store
 from skitter.lock import hold
 from skitter.model import Record
 from skitter.ports import Sink
@@ -22,8 +22,9 @@ __all__ = [
     "ITEMS",
     "blame",
     "check_outputs",
-    "job_sinks",
+    "closed_on_error",
     "looks_ours",
+    "name_in_job",
     "plain_sinks",
     "refuse_busy",
     "refuse_strangers",
@@ -31,7 +32,6 @@ __all__ = [
 
 # What the job puts before the name of an output that holds items: it cannot be filled from records.
 ITEMS = "items:"
-_ROWS_AT_ONCE = 1000
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 _FIELDS = frozenset(Record.__struct_fields__)
 # The operator's to mend; any other error is the disk's.
@@ -84,11 +84,11 @@ def looks_ours(path: Path) -> bool:
     """Is there no file, an empty one, or one whose first line is a record?"""
     if not path.exists() or not path.is_file():
         return True
-    with path.open("rb") as file:
-        line = file.readline()
     try:
+        with path.open("rb") as plain, gzip.open(plain) if path.suffix == ".gz" else plain as file:
+            line = file.readline()
         return not line or set(_OBJECT.decode(line)) >= _FIELDS
-    except msgspec.DecodeError:  # it includes ValidationError
+    except (msgspec.DecodeError, EOFError, gzip.BadGzipFile, zlib.error):  # it includes ValidationError
         return False
 
 
@@ -108,7 +108,7 @@ def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink
         if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
             raise JobError(f"{output}: exists; move it away, or give a job to go on with it")
     sinks = (*map(sink_for, outputs), *(sink_for(output, items=True) for output in items))
-    with _closed_on_error(sinks):
+    with closed_on_error(sinks):
         for sink, output in zip(sinks, (*outputs, *items), strict=True):
             with blame(output):
                 sink.open(None)
@@ -116,7 +116,7 @@ def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink
 
 
 @contextmanager
-def _closed_on_error(sinks: Sequence[Sink]) -> Iterator[None]:
+def closed_on_error(sinks: Sequence[Sink]) -> Iterator[None]:
     """What was opened before one that could not be must not stay locked."""
     try:
         yield
@@ -133,66 +133,13 @@ def refuse_strangers(
     for output in (*outputs, *items):
         path = Path(output)
         kind = ITEMS if output in items else ""
-        if output == "-" or kind + _name_in_job(folder, output) in known:
+        if output == "-" or kind + name_in_job(folder, output) in known:
             continue
         if path.is_file() and path.stat().st_size:
             raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
 
 
-def job_sinks(
-    store: Store, folder: Path, outputs: Sequence[str], items: Sequence[str], note: Callable[[str], None]
-) -> tuple[Sink, ...]:
-    """Open the outputs of a job: cut back to what is committed, and filled with what they lack; ``note``
-    is told what cannot be filled."""
-    known = store.outputs()
-    sinks: list[Sink] = []
-    with _closed_on_error(sinks):
-        for output in (*outputs, *items):
-            is_items = output in items
-            name = (ITEMS if is_items else "") + (output if output == "-" else _name_in_job(folder, output))
-            sinks.append(sink_for(output, name, items=is_items))
-            kept = known.pop(name, None)
-            with blame(output):
-                _open(store, sinks[-1], output, kept, is_items=is_items)
-            lacks = store.ended() - (kept[0] if kept else 0)
-            if is_items and lacks:
-                note(f"{output}: without the items of {lacks:,} pages visited before")
-    for name in known:  # left out this time: what it misses is appended when it is next asked for
-        store.leave_output(name)
-    return tuple(sinks)
-
-
-def _open(store: Store, sink: Sink, output: str, kept: tuple[int, int] | None, *, is_items: bool) -> None:
-    if output == "-":
-        sink.open(None)
-    elif is_items:
-        _go_on(store, sink, kept)
-    else:
-        _bring_up(store, sink, kept, exists=Path(output).exists())
-
-
-def _name_in_job(folder: Path, output: str) -> str:
-    """Relative within the folder, so that a job can be moved; absolute elsewhere."""
+def name_in_job(folder: Path, output: str) -> str:
+    """What the job knows an output by: relative within its folder, so that it can be moved; else absolute."""
     path, inside = Path(output).resolve(), folder.resolve()
     return str(path.relative_to(inside)) if path.is_relative_to(inside) else str(path)
-
-
-def _go_on(store: Store, sink: Sink, kept: tuple[int, int] | None) -> None:
-    """Open an output of items where it was."""
-    length = sink.recover(*kept, store.url_of)[1] if kept is not None else None
-    sink.open(length)
-    store.keep_output(sink.name, length or 0, None)
-
-
-def _bring_up(store: Store, sink: Sink, kept: tuple[int, int] | None, *, exists: bool) -> None:
-    """Open one output and append the records that it lacks. Every step can be repeated after a crash."""
-    held = length = 0
-    if kept is not None and exists:
-        held, length = sink.recover(kept[0], kept[1], store.url_of)
-    lacking = store.rows(after=held)
-    if kept is None or (held, length) != kept:
-        store.keep_output(sink.name, length, held)
-    sink.open(length if kept is not None else None)
-    while chunk := list(islice(lacking, _ROWS_AT_ONCE)):
-        length = sink.write(chunk)
-    store.keep_output(sink.name, length, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from skitter.model import Batch, Change, Entry, Failure, Lease, Opening, Request, Response, Row
+from skitter.model import Batch, Change, Entry, Failure, Held, Lease, Mark, Opening, Request, Response, Row
 
 __all__ = ["Clock", "Fetcher", "Frontier", "Sink", "Watch"]
 
@@ -15,6 +15,9 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch; never runs backwards within a run, whatever is done to the date."""
+
+    def stamp(self) -> str:
+        """The same, with what a later run needs to tell how much time has passed since."""
 
 
 class Fetcher(Protocol):
@@ -36,8 +39,11 @@ class Frontier(Protocol):
     async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
         """Take URLs from outside (seeds) and scope roots. Known ones are left as they are."""
 
-    async def lease(self, wants: Mapping[str, int], now: float) -> Sequence[Lease]:
-        """Lend up to so many due URLs of each named host, shallow and early ones first."""
+    async def lease(
+        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+    ) -> Sequence[Lease]:
+        """Lend up to so many due URLs of each named host, shallow and early ones first; then, ``each`` at
+        most, those of up to ``hosts`` hosts with work that were not lent in this run. Fewer: no more."""
 
     async def settle(self, batch: Batch) -> Change:
         """Commit, all or nothing. Raises StorageError when the disk refuses."""
@@ -51,18 +57,18 @@ class Sink(Protocol):
 
     name: str
 
-    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
-        """How much of an output is there that should hold ``held`` records in ``length`` bytes.
-
-        Returns the records that are there, from the first on, and their length. ``url_of`` names the
-        URL of the n-th record. Raises JobError if the file is not what was written; it is left alone.
-        """
+    def held(self, mark: Mark, head: bytes) -> Held:
+        """Is what ``mark`` stands for in the output, which begins with ``head``? Raises StorageError."""
 
     def open(self, offset: int | None) -> None:
         """Begin; ``offset`` is the committed length (cut back to it) or None for a new output."""
 
-    def write(self, rows: Sequence[Row]) -> int:
-        """Append and hand to the kernel; the new length in bytes. Raises StorageError."""
+    def write(self, rows: Sequence[Row]) -> Mark | None:
+        """Append and hand to the kernel; what the output holds now, None if nothing of it can be cut off
+        again. Raises StorageError."""
+
+    def sync(self) -> None:
+        """Wait until the disk has it all. Raises StorageError."""
 
     def close(self) -> None:
         """Release the file."""

@@ -18,7 +18,7 @@ from skitter.engine import Engine
 from skitter.errors import StorageError
 from skitter.events import Event
 from skitter.frontier import MemoryFrontier
-from skitter.model import Failure, FinishReason, Headers, Reason, Record, Response, Row, Summary
+from skitter.model import Failure, FinishReason, Headers, Held, Mark, Reason, Record, Response, Row, Summary
 from skitter.testing import FakeClock, FakeFetcher
 
 A = "http://a.test"
@@ -443,16 +443,19 @@ class SlowSink:
     def __init__(self) -> None:
         self.urls: list[str] = []
 
-    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
-        return held, length
+    def held(self, mark: Mark, head: bytes) -> Held:
+        return Held.WHOLE
 
     def open(self, offset: int | None) -> None:
         pass
 
-    def write(self, rows: Sequence[Row]) -> int:
+    def write(self, rows: Sequence[Row]) -> Mark | None:
         time.sleep(0.05)
         self.urls.extend(row.record.url for row in rows)
-        return len(self.urls)
+        return Mark(0, len(self.urls))
+
+    def sync(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -462,7 +465,7 @@ def test_after_a_commit_that_failed_there_is_no_other() -> None:
     """The outputs hold lines by then that only the next start can cut off: nothing may follow them."""
 
     class Failing(SlowSink):
-        def write(self, rows: Sequence[Row]) -> int:
+        def write(self, rows: Sequence[Row]) -> Mark | None:
             if self.urls:
                 raise StorageError("disk full")
             return super().write(rows)

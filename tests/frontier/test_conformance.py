@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from skitter.frontier import MemoryFrontier, SqliteFrontier, Store
+from skitter.frontier import Database, MemoryFrontier, SqliteFrontier, Store
 from skitter.model import (
     Batch,
     Entry,
     HostState,
+    Lease,
     Reason,
     Record,
     RobotsCopy,
@@ -33,14 +34,14 @@ Make = Callable[[], Frontier]
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if request.param == "memory":
         return MemoryFrontier
-    return lambda: SqliteFrontier(Store(tmp_path / "job.db"))
+    return lambda: SqliteFrontier(Store(Database(tmp_path / "job.db")))
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def make_by_level(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if request.param == "memory":
         return lambda: MemoryFrontier(by_level=True)
-    return lambda: SqliteFrontier(Store(tmp_path / "job.db", by_level=True))
+    return lambda: SqliteFrontier(Store(Database(tmp_path / "job.db"), by_level=True))
 
 
 def entry(url: str, **facts: Any) -> Entry:
@@ -64,9 +65,30 @@ def run(make: Make, use: Callable[[Frontier], Coroutine[Any, Any, None]]) -> Non
     asyncio.run(main())
 
 
+def run_twice(make: Make, *uses: Callable[[Frontier], Coroutine[Any, Any, None]]) -> None:
+    """One run after another; what is in memory is opened again, as nothing else is left of it."""
+
+    async def main() -> None:
+        frontier = make()
+        for use in uses:
+            if isinstance(frontier, SqliteFrontier) and use is not uses[0]:
+                await frontier.close()
+                frontier = make()
+            await frontier.open()
+            await use(frontier)
+        await frontier.close()
+
+    asyncio.run(main())
+
+
 async def take(frontier: Frontier, origin: str, number: int = 10, now: float = 100.0) -> list[str]:
     (lease,) = await frontier.lease({origin: number}, now)
     return [item.url for item in lease.entries]
+
+
+async def meet(frontier: Frontier, hosts: int = 9) -> list[Lease]:
+    """Take hosts over from the frontier, without URLs: from now on their work is announced."""
+    return list(await frontier.lease({}, 100.0, hosts=hosts, each=0))
 
 
 A = "http://a.test"
@@ -75,9 +97,11 @@ A = "http://a.test"
 def test_a_url_is_admitted_once(make: Make) -> None:
     async def use(frontier: Frontier) -> None:
         change = await frontier.admit([entry(f"{A}/1"), entry(f"{A}/1"), entry(f"{A}/2")])
-        assert (change.admitted, change.pending, dict(change.due)) == (2, 2, {A: 0.0})
+        assert (change.admitted, change.pending, change.more_hosts) == (2, 2, True)
+        await meet(frontier)
         change = await frontier.admit([entry(f"{A}/2"), entry(f"{A}/3")])
-        assert (change.admitted, change.pending) == (1, 3)
+        assert (change.admitted, change.pending, change.more_hosts) == (1, 3, False)
+        assert dict(change.due) == {A: 0.0}
         change = await frontier.admit([entry(f"{A}/2")])
         assert dict(change.due) == {}
 
@@ -110,11 +134,11 @@ def test_shallow_before_deep_and_old_before_new(make: Make) -> None:
 def test_settled_urls_are_gone_and_their_links_are_there(make: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/")])
-        (lease,) = await frontier.lease({A: 5}, 100.0)
+        (lease,) = await frontier.lease({}, 100.0, hosts=2, each=5)
         found = (entry(f"{A}/1", depth=1, referrer=f"{A}/"), entry("http://b.test/", depth=1), entry(f"{A}/"))
         change = await frontier.settle(Batch((done(lease.entries[0], *found),)))
         assert (change.admitted, change.pending) == (2, 2)
-        assert dict(change.due) == {A: 0.0, "http://b.test": 0.0}
+        assert (dict(change.due), change.more_hosts) == ({A: 0.0}, True)
         (lease,) = await frontier.lease({A: 5}, 100.0)
         assert [(item.url, item.depth, item.referrer) for item in lease.entries] == [(f"{A}/1", 1, f"{A}/")]
         opening = await frontier.open()
@@ -127,7 +151,7 @@ def test_settled_urls_are_gone_and_their_links_are_there(make: Make) -> None:
 def test_a_retry_comes_back_when_it_is_due_and_before_fresh_urls(make: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/1", hops=(f"{A}/0",), seed=True)])
-        (lease,) = await frontier.lease({A: 5}, 100.0)
+        (lease,) = await frontier.lease({}, 100.0, hosts=1, each=5)
         again = replace(lease.entries[0], attempts=1, spent=1, due=150.0)
         change = await frontier.settle(Batch((Settlement(lease.entries[0], retry=again),)))
         assert dict(change.due) == {A: 150.0}
@@ -164,30 +188,53 @@ def test_seeds_that_were_fetched_are_remembered(make: Make) -> None:
     run(make, use)
 
 
-def test_opening_tells_hosts_with_work_and_what_is_known_of_them(make: Make) -> None:
+def test_hosts_with_work_are_lent_by_and_by(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"http://h{n % 5}.test/{n}") for n in range(15)])
+        leases = await frontier.lease({}, 100.0, hosts=3, each=2)
+        assert [(lease.origin, len(lease.entries), lease.more) for lease in leases] == [
+            (f"http://h{n}.test", 2, 0.0) for n in range(3)
+        ]
+        change = await frontier.admit([entry("http://h0.test/new"), entry("http://h4.test/new")])
+        assert (dict(change.due), change.more_hosts) == ({"http://h0.test": 0.0}, True)
+        named, *others = await frontier.lease({"http://h1.test": 9}, 100.0, hosts=9, each=9)
+        assert (named.origin, len(named.entries), named.more) == ("http://h1.test", 1, None)
+        assert [(lease.origin, len(lease.entries)) for lease in others] == [
+            ("http://h3.test", 3),
+            ("http://h4.test", 4),
+        ]
+        assert not (await frontier.admit([entry("http://h4.test/newer")])).more_hosts
+        assert await meet(frontier) == []
+        assert (await frontier.admit([entry("http://h9.test/")])).more_hosts
+
+    run(make, use)
+
+
+def test_the_first_lease_of_a_host_tells_what_is_known_of_it(make: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry("http://b.test/"), entry(f"{A}/"), entry("http://c.test/")])
         leases = await frontier.lease({A: 5, "http://c.test": 5}, 100.0)
-        copy = RobotsCopy(200, b"User-agent: *", 99.0)
         states = (
             HostState("http://b.test", next_at=7.0, gate=8.0, window=3.0, robots=copy),
             HostState(A, next_at=1.0),
         )
         await frontier.settle(Batch(tuple(done(lease.entries[0]) for lease in leases), states))
         await frontier.settle(Batch(hosts=(HostState("http://b.test", next_at=9.0, window=2.0),)))
-        opening = await frontier.open()
-        assert dict(opening.due) == {"http://b.test": 0.0}
-        assert opening.states["http://b.test"] == HostState(
-            "http://b.test", next_at=9.0, window=2.0, robots=copy
-        )
+        assert all(lease.state is None for lease in await meet(frontier)), "nobody was there before this run"
 
-    run(make, use)
+    async def later(frontier: Frontier) -> None:
+        (lease,) = await meet(frontier)
+        assert lease.state == HostState("http://b.test", next_at=9.0, window=2.0, robots=copy)
+        assert (await frontier.lease({"http://b.test": 1}, 100.0))[0].state is None
+
+    copy = RobotsCopy(200, b"User-agent: *", 99.0)
+    run_twice(make, use, later)
 
 
 def test_by_level_nothing_deep_is_lent_while_something_shallow_is_open(make_by_level: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/{n}", depth=depth) for n, depth in enumerate([0, 0, 1, 1])])
-        (lease,) = await frontier.lease({A: 10}, 100.0)
+        (lease,) = await frontier.lease({}, 100.0, hosts=1, each=10)
         first, second = lease.entries
         assert lease.more is None
         change = await frontier.settle(Batch((done(first),)))
@@ -223,7 +270,7 @@ def test_by_level_a_deep_retry_hides_no_shallow_one(make_by_level: Make) -> None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from("alsr"), st.integers(0, 30)), max_size=60))
+@given(st.lists(st.tuples(st.sampled_from("ahlsr"), st.integers(0, 30)), max_size=60))
 def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, int]]) -> None:
     """Model test: both frontiers, the same random admits, leases, settlements and retries."""
 
@@ -239,6 +286,10 @@ def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, i
                 case "a":
                     change = await frontier.admit([entry(url, depth=number % 4)])
                     log.append(("admit", str(change.admitted), str(change.pending)))
+                case "h":
+                    leases = await frontier.lease({}, now, hosts=number % 3, each=number % 2)
+                    held |= {item.url: item for lease in leases for item in lease.entries}
+                    log += [(lease.origin, str(len(lease.entries)), str(lease.more)) for lease in leases]
                 case "l":
                     (lease,) = await frontier.lease({origin_of(url): number % 5 + 1}, now)
                     assert not {item.url for item in lease.entries} & set(held), "lent twice"
@@ -254,13 +305,13 @@ def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, i
                     change = await frontier.settle(Batch((Settlement(item, retry=retry),)))
                     log.append(("retry", item.url, str(sorted(change.due.items()))))
         opening = await frontier.open()
-        log.append((str(sorted(opening.tally.items())), str(opening.pending), str(sorted(opening.due))))
+        log.append((str(sorted(opening.tally.items())), str(opening.pending), str(opening.more_hosts)))
         await frontier.close()
         return log
 
     async def both(path: Path) -> None:
         one = await play(MemoryFrontier())
-        other = await play(SqliteFrontier(Store(path)))
+        other = await play(SqliteFrontier(Store(Database(path))))
         assert one[:-1] == other[:-1]
         assert one[-1][:2] == other[-1][:2]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from skitter.errors import JobError, StorageError
-from skitter.frontier import Store
+from skitter.frontier import Database, Ledger, Store
 from skitter.model import Batch, Entry, HostState, Reason, Record, RobotsCopy, Row, Settlement
 from skitter.rules.url import key_of, origin_of
 
@@ -26,7 +26,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def open_store() -> Store:
-            store = Store(tmp_path / "job.db")
+            store = Store(Database(tmp_path / "job.db"))
             stack.callback(store.close)
             return store
 
@@ -46,18 +46,18 @@ def test_a_lease_that_was_never_settled_is_there_again_at_the_next_start(opened:
     store = opened()
     store.admit([entry(f"{A}/{n}") for n in range(3)], ["a.test"])
     (lease,) = store.lease({A: 2}, 100.0)
-    store.settle(Batch((done(lease.entries[0]),), offsets={}))
+    store.settle(Batch((done(lease.entries[0]),)))
     # No close: this is what a killed process leaves behind.
     again = opened()
     opening = again.opening()
     assert opening.pending == 2
-    assert dict(opening.due) == {A: 0.0}
-    (lease,) = again.lease({A: 9}, 100.0)
+    assert opening.more_hosts
+    (lease,) = again.lease({}, 100.0, hosts=9, each=9)
     assert [item.url for item in lease.entries] == [f"{A}/1", f"{A}/2"]
     assert again.admit([entry(f"{A}/0")], []).admitted == 0
 
 
-def test_what_a_former_run_knew_of_a_host_comes_with_its_first_mention(opened: Open) -> None:
+def test_what_a_former_run_knew_of_a_host_comes_with_its_first_lease(opened: Open) -> None:
     store = opened()
     copy = RobotsCopy(200, b"x", 1.0)
     store.admit([entry(f"{A}/")], [])
@@ -65,9 +65,9 @@ def test_what_a_former_run_knew_of_a_host_comes_with_its_first_mention(opened: O
     store.settle(Batch((done(lease.entries[0]),), (HostState(A, gate=500.0, robots=copy),)))
     again = opened()
     again.opening()
-    change = again.admit([entry(f"{A}/new")], [])
-    assert change.states[A] == HostState(A, gate=500.0, robots=copy)
-    assert again.admit([entry(f"{A}/newer")], []).states == {}
+    again.admit([entry(f"{A}/new")], [])
+    (lease,) = again.lease({}, 1.0, hosts=1, each=1)
+    assert lease.state == HostState(A, gate=500.0, robots=copy)
 
 
 def test_the_links_of_a_page_are_one_blob_of_keys(tmp_path: Path, opened: Open) -> None:
@@ -88,7 +88,7 @@ def test_records_come_back_in_order_of_completion(opened: Open) -> None:
     (lease,) = store.lease({A: 3}, 1.0)
     for item in reversed(lease.entries):
         store.settle(Batch((done(item),)))
-    assert [row.record.url for row in store.rows()] == [f"{A}/2", f"{A}/1", f"{A}/0"]
+    assert [row.record.url for row in Ledger(store._database).rows()] == [f"{A}/2", f"{A}/1", f"{A}/0"]
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path, opened: Open) -> None:
@@ -112,7 +112,7 @@ def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text.db"
     text.write_text("this is no database, and long enough to be taken for one" * 20)
     with pytest.raises(JobError, match="not a job"):
-        Store(text)
+        Database(text)
     assert text.read_text().startswith("this is no")
     other = tmp_path / "other.db"
     db = sqlite3.connect(other)
@@ -120,15 +120,15 @@ def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
     db.commit()
     db.close()
     with pytest.raises(JobError, match="not a job"):
-        Store(other)
+        Database(other)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path / "job.db")
-    store.remember({"format": "99"})
-    store.close()
+    database = Database(tmp_path / "job.db")
+    database.remember({"format": "99"})
+    database.close()
     with pytest.raises(JobError, match="format 99"):
-        Store(tmp_path / "job.db")
+        Database(tmp_path / "job.db")
 
 
 def test_nobody_else_can_read_the_job(tmp_path: Path, opened: Open) -> None:

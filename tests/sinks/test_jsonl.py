@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from skitter.errors import ConfigError, JobError, StorageError
-from skitter.model import Reason, Record, Row
+from skitter.errors import ConfigError, StorageError
+from skitter.model import Held, Mark, Reason, Record, Row
 from skitter.sinks import JsonlSink, sink_for
 
 
@@ -27,7 +30,7 @@ def test_one_line_a_record_with_all_fields_of_the_contract(tmp_path: Path) -> No
     path = tmp_path / "out.jsonl"
     sink = JsonlSink(str(path))
     sink.open(None)
-    assert sink.write([row("http://a.test/\u2028\n", html="<p>é\n")]) == path.stat().st_size
+    assert sink.write([row("http://a.test/\u2028\n", html="<p>é\n")]).length == path.stat().st_size
     sink.close()
     (line,) = path.read_bytes().split(b"\n")[:-1]
     assert list(json.loads(line)) == [
@@ -48,50 +51,80 @@ def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"url":"torn')
     sink = JsonlSink(str(path))
-    sink.open(committed)
+    sink.open(committed.length)
     assert urls(path) == ["http://a.test/1"]
     sink.write([row("http://a.test/3")])
     sink.close()
     assert urls(path) == ["http://a.test/1", "http://a.test/3"]
 
 
-def written(path: Path, *names: str) -> int:
+def written(path: Path, *names: str) -> list[Mark]:
+    """A commit for each name."""
     sink = JsonlSink(str(path))
     sink.open(None)
-    length = sink.write([row(f"http://a.test/{name}", html="x" * 100_000) for name in names])
+    marks = [sink.write([row(f"http://a.test/{name}", html=name * 1000)]) for name in names]
     sink.close()
-    return length
+    return marks
 
 
-def url_of(number: int) -> str:
-    return f"http://a.test/{number}"
-
-
-def test_what_is_there_is_known_again_by_its_last_record(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    length = written(path, "1", "2", "3")
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+def test_what_is_there_is_known_again_by_its_last_bytes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    marks = written(path, "1", "2", "3")
+    head, sink = marks[0].head, JsonlSink(str(path))
     with path.open("ab") as file:
         file.write(b"not committed")
-    assert JsonlSink(str(path)).recover(3, length, url_of) == (3, length)
+    assert [sink.held(mark, head) for mark in (Mark(0), *marks)] == [Held.WHOLE] * 4
+    whole = path.read_bytes()
+    for size in range(0, marks[2].length, 7):
+        path.write_bytes(whole[:size])
+        assert [sink.held(mark, head) is Held.WHOLE for mark in marks] == [
+            mark.length <= size for mark in marks
+        ]
+    path.write_bytes(whole[: marks[1].length + 3] + b"\0" * 5000)
+    assert [sink.held(mark, head) for mark in marks] == [Held.WHOLE, Held.WHOLE, Held.SHORT]
+    path.unlink()
+    assert sink.held(marks[0], head) is Held.GONE
 
 
-def test_a_file_cut_short_by_a_power_failure_counts_as_far_as_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_one_we_wrote_is_known(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    length = written(path, "1", "2", "3")
-    line = length // 3
-    for size, whole in ((0, 0), (5, 0), (line, 1), (line + 1, 1), (3 * line - 1, 2)):
-        written(path, "1", "2", "3")
-        path.write_bytes(path.read_bytes()[:size])
-        assert JsonlSink(str(path)).recover(3, length, url_of) == (whole, whole * line), size
-
-
-def test_a_file_that_is_not_the_one_we_wrote_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    for data in (b"notes, longer than what we wrote\n" * 10, b"x" * 200, b'{"url":"http://b.test/"}\n' * 20):
+    (mark,) = written(path, "1")
+    same_start = path.read_bytes()[:200]
+    for data in (b"notes\n", b"x" * 20_000, same_start + b"x" * 20_000):
         path.write_bytes(data)
-        with pytest.raises(JobError, match="not the file"):
-            JsonlSink(str(path)).recover(2, 50, url_of)
+        assert JsonlSink(str(path)).held(mark, mark.head) is Held.OTHER
         assert path.read_bytes() == data
+
+
+def test_compressed_lines_end_a_member_at_each_commit(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl.gz"
+    marks = written(path, "1", "2", "3")
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    assert [json.loads(line)["url"][-1] for line in lines] == ["1", "2", "3"]
+    sink = JsonlSink(str(path))
+    sink.open(marks[1].length)
+    sink.write([])
+    sink.close()
+    assert len(gzip.decompress(path.read_bytes()).splitlines()) == 2
+
+
+def test_a_write_that_fails_leaves_no_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    code = """
+import resource, signal, sys
+from skitter.model import Reason, Record, Row
+from skitter.sinks import JsonlSink
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+sink = JsonlSink(sys.argv[1])
+sink.open(None)
+for n in range(100):
+    sink.write([Row(Record(url=f"http://a.test/{n}", reason=Reason.FETCHED, depth=0, fetched_at=""))])
+"""
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert "StorageError" in ended.stderr
+    assert len(urls(path)) > 2, "every line parses"
 
 
 def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:

@@ -25,11 +25,11 @@ from skitter.compare.table import table
 from skitter.compare.timing import LOGGER
 from skitter.compare.waterfall import waterfall
 from skitter.compare.wording import duration
-from skitter.config import parse_duration
 from skitter.engine.seeds import read_seed
 from skitter.errors import ConfigError
 from skitter.net import run_loop
 from skitter.observe.text import printable, seconds
+from skitter.values import parse_duration
 
 __all__ = ["run"]
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from skitter.config import nearest, options
+from skitter.config import options
 from skitter.errors import UsageError
+from skitter.values import nearest
 
 __all__ = ["Parser", "add_options", "parse"]
 

@@ -26,7 +26,7 @@ from skitter.rules.scope import Bounds
 
 __all__ = ["run_command"]
 
-_NO_SEED, _TOO_MANY_FAILED, _WAITING = 3, 4, 6
+_NO_SEED, _TOO_MANY_FAILED, _WAITING, _STORAGE = 3, 4, 6, 7
 
 
 def run_command(found: argparse.Namespace, command: str, fixed: Mapping[str, object] | None = None) -> int:
@@ -76,6 +76,8 @@ def _was_finished(summary: Summary) -> bool:
 def _exit_code(summary: Summary, config: Config, caught: int | None) -> int:
     if summary.finish_reason is FinishReason.STOPPED and caught is not None:
         return 128 + caught
+    if summary.finish_reason is FinishReason.DISK_LOW:
+        return _STORAGE
     if summary.finish_reason is FinishReason.WAITING:
         return _WAITING
     if summary.finish_reason is FinishReason.DONE and not summary.seed_fetched:

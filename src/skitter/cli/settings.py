@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skitter.config import Config, build, nearest, options
+from skitter.config import Config, build, options
 from skitter.errors import ConfigError
+from skitter.failpoint import FAILPOINT, TRACE, check
+from skitter.values import nearest
 
 __all__ = ["settings"]
 
@@ -22,6 +24,7 @@ def settings(found: argparse.Namespace, fixed: Mapping[str, object] | None = Non
 
     Raises ConfigError with the place of the mistake.
     """
+    check()
     variables = _variables(os.environ)
     path = found.config or variables.pop("config", None)
     flags = {name: value for name, value in vars(found).items() if name in options()}
@@ -39,7 +42,7 @@ def _variables(environment: Mapping[str, str]) -> dict[str, object]:
     values: dict[str, object] = {}
     for variable, value in environment.items():
         name = variable.removeprefix(_PREFIX).lower()
-        if not variable.startswith(_PREFIX):
+        if not variable.startswith(_PREFIX) or variable in (FAILPOINT, TRACE):
             continue
         if name not in known and name != "config":
             close = nearest(variable, [_PREFIX + option.upper() for option in known])

@@ -8,8 +8,8 @@ from importlib import import_module
 import msgspec
 
 from skitter.compare.strategies import MAX_WORKERS, NEEDS_REQUESTS, STRATEGIES
-from skitter.config import nearest
 from skitter.errors import ConfigError, UsageError
+from skitter.values import nearest
 
 __all__ = ["MOST_REQUESTS", "Plan", "check_library", "check_strategies", "fit"]
 

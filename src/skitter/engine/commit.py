@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from skitter.model import Batch, Change, HostState, Row, Settlement
-from skitter.ports import Frontier, Sink
+from skitter.config import Config
+from skitter.failpoint import reached
+from skitter.model import Batch, Change, HostState, Mark, Row, Settlement
+from skitter.ports import Clock, Frontier, Sink
 
 __all__ = ["Committer"]
 
@@ -23,18 +25,28 @@ class Committer:
 
     def __init__(
         self,
+        config: Config,
         frontier: Frontier,
         sinks: Sequence[Sink],
-        capacity: int,
+        clock: Clock,
         states: Callable[[], tuple[HostState, ...]],
         changed: Callable[[Change], None],
+        disk_low: Callable[[], str | None] | None,
+        run_low: Callable[[str], None],
     ) -> None:
+        """``states`` gives what has changed of hosts, ``changed`` is told what a commit brought; ``disk_low``
+        says in one line that there is too little room, and then ``run_low`` is told so."""
+        self._durable = config.output.durable
         self._frontier = frontier
         self._sinks = sinks
+        self._clock = clock
         self._states = states
         self._changed = changed
-        self._room = asyncio.Semaphore(capacity)
-        self._capacity = capacity
+        self._disk_low = disk_low
+        self._run_low = run_low
+        self._low: str | None = None
+        self._capacity = config.limits.concurrency
+        self._room = asyncio.Semaphore(self._capacity)
         self._waiting: list[Settlement] = []
         self._roots: list[str] = []
         self._uncommitted = 0
@@ -79,7 +91,7 @@ class Committer:
                         await self._now.wait()
                 await self._finish(asyncio.create_task(self._flush(), name="commit"))
         finally:
-            await self._finish(asyncio.create_task(self._flush(), name="last commit"))
+            await self._finish(asyncio.create_task(self._flush_last(), name="last commit"))
 
     async def _finish(self, commit: asyncio.Task[None]) -> None:
         """A commit that has begun is finished, also when the run is cancelled meanwhile: its thread
@@ -105,13 +117,42 @@ class Committer:
             self._failed = False
             return
         rows = [settlement.row for settlement in settlements if settlement.row is not None]
-        offsets = await asyncio.to_thread(self._write, rows) if rows and self._sinks else {}
-        change = await self._frontier.settle(Batch(tuple(settlements), states, tuple(roots), offsets))
+        marks = await asyncio.to_thread(self._write, rows) if rows and self._sinks else {}
+        stamp = self._clock.stamp()
+        change = await self._frontier.settle(Batch(tuple(settlements), states, tuple(roots), marks, stamp))
+        reached("after-commit-before-ack")
         self._failed = False
         self._uncommitted -= len(settlements)
         for _ in settlements:
             self._room.release()
         self._changed(change)
+        self._tell_low()
 
-    def _write(self, rows: Sequence[Row]) -> dict[str, int]:
-        return {sink.name: sink.write(rows) for sink in self._sinks}
+    async def _flush_last(self) -> None:
+        """The last commit; a run that ended well is on the disk, whatever happens to the machine."""
+        await self._flush()
+        if not self._failed and self._sinks:
+            await asyncio.to_thread(self._sync)
+
+    async def look_at_disk(self) -> None:
+        """Is there room to begin with?"""
+        if self._disk_low is not None:
+            self._low = await asyncio.to_thread(self._disk_low)
+            self._tell_low()
+
+    def _tell_low(self) -> None:
+        if self._low is not None:
+            self._run_low(self._low)
+
+    def _write(self, rows: Sequence[Row]) -> dict[str, Mark]:
+        marks = {sink.name: mark for sink in self._sinks if (mark := sink.write(rows)) is not None}
+        if self._durable:
+            self._sync()
+        if self._disk_low is not None:
+            self._low = self._disk_low()
+        reached("after-append-before-commit")
+        return marks
+
+    def _sync(self) -> None:
+        for sink in self._sinks:
+            sink.sync()

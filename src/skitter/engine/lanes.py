@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from skitter.config import Config
 from skitter.events import Answered, HostClosed, HostNarrowed, HostWaits, Observer, Requested, RobotsRead
-from skitter.model import Done, Entry, Failure, HostState, Reason, Request, Response, RobotsCopy
+from skitter.failpoint import reached
+from skitter.model import Done, Entry, Failure, HostState, Lease, Reason, Request, Response, RobotsCopy
 from skitter.ports import Clock, Fetcher, Frontier
 from skitter.rules import robots
 from skitter.rules.backoff import full_jitter, retry_after
@@ -22,6 +23,9 @@ __all__ = ["Lanes"]
 # Leased at once: enough that a lane does not run dry during one trip to the frontier, few enough
 # that memory follows the number of active hosts (PRECEDENTS section 9: at most 100).
 _LEAST_LEASE, _MOST_LEASE = 16, 100
+# Hosts in rotation, as a multiple of the concurrency: the load is spread over as many, and each has a
+# few KiB of memory for its turn.
+_IN_ROTATION = 8
 # A crawl gives a host up for good; a program that fetches for days may ask for it again.
 _GIVEN_UP = 300.0
 # Waits shorter than this are the ordinary pace and nobody's news.
@@ -44,6 +48,7 @@ class Lanes:
         self.schedule = Schedule()
         self.in_hand = 0  # leased URLs that no visit has begun with
         self.leasing = False  # an answer of the frontier is awaited
+        self.more_hosts = False  # the frontier has hosts with work that were not lent yet
         self._config = config
         self._fetcher = fetcher
         self._frontier = frontier
@@ -54,6 +59,7 @@ class Lanes:
         self._token = robots.product_token(config.http.user_agent)
         self._lanes: dict[str, Lane] = {}
         self._wanted: dict[str, Lane] = {}
+        self._hosts_wanted = 0
         self._asked = asyncio.Event()
         self._touched: set[str] = set()
         self._copies: dict[str, RobotsCopy] = {}  # robots.txt files that are not stored yet
@@ -68,23 +74,23 @@ class Lanes:
             lane = self._lanes[origin] = Lane(Host(origin, self._config.politeness))
         return lane
 
+    def _meet(self, origin: str) -> Lane:
+        """The lane of a host that is to be contacted without having been lent: what a former run knew of it
+        is asked for first."""
+        if origin in self._lanes:
+            return self._lanes[origin]
+        lane = self.lane(origin)
+        self._ask(lane)
+        return lane
+
     # -- work in and out ---------------------------------------------------------------------
 
-    def restore(self, states: Mapping[str, HostState]) -> None:
-        """Take over what a former run knew of hosts that this run has not met yet."""
+    def _restore(self, lane: Lane, state: HostState) -> None:
+        """Take over what a former run knew of a host."""
         now = self._clock.now()
-        for origin, state in states.items():
-            lane = self.lane(origin)
-            if state.robots is not None and state.robots.fetched_at + robots.TTL > now:
-                self._take_robots(lane, from_copy(state.robots, self._token), state.robots)
-            lane.host.restore(state, now)
-
-    def hold(self, origins: Mapping[str, float]) -> None:
-        """Nobody knows when a dead run contacted these last: one full delay from now (I8)."""
-        now = self._clock.now()
-        for origin in origins:
-            host = self.lane(origin).host
-            host.next_at = max(host.next_at, now + host.delay)
+        if state.robots is not None and state.robots.fetched_at + robots.TTL > now:
+            self._take_robots(lane, from_copy(state.robots, self._token), state.robots)
+        lane.host.restore(state, now)
 
     def announce(self, due: Mapping[str, float]) -> None:
         """The frontier has work for these hosts, from these times on."""
@@ -104,9 +110,25 @@ class Lanes:
         if lane.more is None or lane.leasing or lane.more > self._clock.now():
             return
         if len(lane.entries) <= lane.host.window:
-            lane.leasing = self.leasing = True
-            self._wanted[lane.host.origin] = lane
+            self._ask(lane)
+
+    def _ask(self, lane: Lane) -> None:
+        lane.leasing = self.leasing = True
+        self._wanted[lane.host.origin] = lane
+        self._asked.set()
+
+    def reach_out(self) -> None:
+        """Ask the frontier for hosts that were not met yet, a few at a time: memory follows the hosts that
+        are at work, not those that wait for their turn."""
+        if self.more_hosts and not self.leasing:
+            self._hosts_wanted = self._config.limits.concurrency
+            self.leasing = True
             self._asked.set()
+
+    @property
+    def are_few(self) -> bool:
+        """Are fewer hosts in rotation than would spread the load well?"""
+        return len(self.schedule) < _IN_ROTATION * self._config.limits.concurrency
 
     async def refill(self) -> None:
         """Lease for all lanes that want more, in one trip; for ever."""
@@ -114,14 +136,24 @@ class Lanes:
             await self._asked.wait()
             self._asked.clear()
             lanes, self._wanted = self._wanted, {}
+            hosts, self._hosts_wanted = self._hosts_wanted, 0
             wants = {origin: _lease_size(lane) for origin, lane in lanes.items()}
-            for lease in await self._frontier.lease(wants, self._clock.now()):
-                lane = lanes[lease.origin]
-                lane.leased(lease.entries, lease.more)
-                self.in_hand += len(lease.entries)
-                self.schedule.put(lane)
-            self.leasing = bool(self._wanted)
+            leases = await self._frontier.lease(wants, self._clock.now(), hosts, _LEAST_LEASE)
+            if len(leases) < len(wants) + hosts:
+                self.more_hosts = False
+            reached("after-claim")
+            for lease in leases:
+                self._take(lease)
+            self.leasing = bool(self._wanted or self._hosts_wanted)
             self._wake.set()
+
+    def _take(self, lease: Lease) -> None:
+        lane = self.lane(lease.origin)
+        if lease.state is not None:
+            self._restore(lane, lease.state)
+        lane.leased(lease.entries, lease.more)
+        self.in_hand += len(lease.entries)
+        self.schedule.put(lane)
 
     def pop(self, lane: Lane) -> Entry:
         """The lane's next URL."""
@@ -167,7 +199,7 @@ class Lanes:
                     RobotsRead(errand.lane.host.origin, copy.status, rules.crawl_delay, len(rules.rules))
                 )
             case Hop(url):
-                target = self.lane(origin_of(url))
+                target = self._meet(origin_of(url))
                 target.errands.append(Errand(url, errand.lane, errand.hops + 1))
                 self.schedule.put(target)
             case Again(error, free):

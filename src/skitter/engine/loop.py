@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,9 +14,11 @@ from skitter.engine.commit import Committer
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
+from skitter.engine.totals import Totals
 from skitter.engine.visit import Deliver, Visitor
 from skitter.errors import SkitterError
-from skitter.events import Finished, Observer, Progressed, Started
+from skitter.events import Finished, Noted, Observer, Progressed, Started
+from skitter.failpoint import reached
 from skitter.model import Change, Done, Entry, FinishReason, Opening, Reason, Request, Summary
 from skitter.ports import Clock, Fetcher, Frontier, Sink, Watch
 from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
@@ -30,6 +31,8 @@ __all__ = ["Engine"]
 # many (one to two seconds), rather than read a list without end.
 _SEEDS_BEFORE_START = 100_000
 _LONGEST_SLEEP = 86400.0
+# What is in flight when a stop is asked for has so long to end: the default time-out of a request.
+_GRACE = 30.0
 
 
 class Engine:
@@ -49,6 +52,7 @@ class Engine:
         deliver: Deliver | None = None,
         handlers: Handlers | None = None,
         watch: Watch | None = None,
+        disk_low: Callable[[], str | None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
@@ -59,7 +63,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
         self._committer = Committer(
-            frontier, sinks, config.limits.concurrency, self._lanes.take_states, self._apply
+            config, frontier, sinks, clock, self._lanes.take_states, self._apply, disk_low, self._run_low
         )
         self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
         self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
@@ -68,21 +72,26 @@ class Engine:
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
         self._visiting = 0  # of the tasks, visits of URLs: what the limit counts
-        self._tally: Counter[Reason] = Counter()
-        self._ended_now = self._fetched_now = self._size = self._pending = 0
+        self._totals = Totals()
         self._seeds_open = True
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
-        self._seed_fetched = False
         self._finish: FinishReason | None = None
         self._come_back_at: float | None = None
         self._hard_stop = asyncio.Event()
+        self._grace: asyncio.TimerHandle | None = None
 
     # -- from outside ------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Take no new URLs; what is in flight is finished and saved. Returns at once; from any thread."""
-        self._on_loop(self._end, FinishReason.STOPPED)
+        """Take no new URLs; what is in flight is finished and saved, within a grace time. Returns at once;
+        from any thread."""
+        self._on_loop(self._stop)
+
+    def _stop(self) -> None:
+        self._end(FinishReason.STOPPED)
+        if self._loop is not None and self._grace is None:
+            self._grace = self._loop.call_later(_GRACE, self._hard_stop.set)
 
     def abort(self) -> None:
         """Stop now: requests in flight are cut off, their URLs stay pending. Returns at once; from any
@@ -116,15 +125,21 @@ class Engine:
             raise _first(errors) from None
         finally:
             self.calls.close()
+            if self._grace is not None:
+                self._grace.cancel()
             if self._watch is not None:
                 self._watch.stop()
-        summary = self._summary(began)
+        assert self._finish is not None
+        blocked = self._watch.blocked if self._watch is not None else 0
+        seconds = self._clock.now() - began
+        summary = self._totals.summary(self._finish, seconds, self._come_back_at, blocked)
         self._observe(Finished(summary))
         return summary
 
     # -- the loop ----------------------------------------------------------------------------
 
     async def _crawl(self, seeds: Iterable[str], stay: asyncio.Event | None, began: float) -> None:
+        await self._committer.look_at_disk()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._committer.run(), name="committer")
             background = [
@@ -140,12 +155,8 @@ class Engine:
     async def _open(self) -> Opening:
         opening = await self._frontier.open()
         self._bounds.add_roots(opening.roots)
-        self._tally.update(opening.tally)
-        self._size, self._pending = opening.size, opening.pending
-        self._seed_fetched = opening.seed_fetched
-        self._lanes.restore(opening.states)
-        self._lanes.hold(opening.due)
-        self._lanes.announce(opening.due)
+        self._totals.open(opening)
+        self._lanes.more_hosts = opening.more_hosts
         return opening
 
     async def _dispatch(self, group: asyncio.TaskGroup, began: float) -> None:
@@ -168,7 +179,7 @@ class Engine:
     def _must_hold(self) -> bool:
         """May nothing be started now? Ends the run when the limit is reached."""
         limit = self._config.limits.limit
-        fetched = self._tally[Reason.FETCHED]
+        fetched = self._totals.fetched
         if limit is not None and fetched >= limit:
             self._end(FinishReason.LIMIT)
             return True
@@ -177,7 +188,10 @@ class Engine:
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
-        match self._lanes.schedule.next(now):
+        decision = self._lanes.schedule.next(now)
+        if self._lanes.are_few or not isinstance(decision, Ready):
+            self._lanes.reach_out()
+        match decision:
             case Ready(lane):
                 await self._serve(group, lane, now)
             case NotBefore(at):
@@ -189,8 +203,8 @@ class Engine:
             case Drained():
                 self._committer.hurry()
                 if self._quiet():
-                    if self._pending:  # better a loud end than URLs that nobody visits
-                        raise RuntimeError(f"{self._pending} URLs are pending and no host has work")
+                    if self._totals.pending:  # better a loud end than URLs that nobody visits
+                        raise RuntimeError(f"{self._totals.pending} URLs are pending and no host has work")
                     self._end(FinishReason.DONE)
                 else:
                     await self._sleep(deadline)
@@ -209,7 +223,13 @@ class Engine:
 
     def _quiet(self) -> bool:
         """Can nothing that is under way bring new work?"""
-        return not self._tasks and not self._seeds_open and self._committer.idle and not self._lanes.leasing
+        return not (
+            self._tasks
+            or self._seeds_open
+            or not self._committer.idle
+            or self._lanes.leasing
+            or self._lanes.more_hosts
+        )
 
     async def _sleep(self, until: float | None) -> None:
         """Wait for the time, or for anything to happen."""
@@ -247,7 +267,8 @@ class Engine:
         done = lane.closed or self._denied(lane, entry)
         if done is not None:  # nobody is contacted: it takes neither a slot nor the host's time
             settlement = await self._visitor.unfetched(entry, done)
-            self._count(settlement.row.record.reason if settlement.row else done.reason, 0)
+            assert settlement.row is not None, "what is not fetched has ended"
+            self._totals.count(settlement.row.record)
             await self._committer.put(settlement)
             return
         self._lanes.schedule.start(lane, now)
@@ -290,11 +311,11 @@ class Engine:
             request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
             answered, started = lane.host.answered, self._clock.now()
             answer = await self._lanes.send(lane, request)
+            reached("after-fetch")
             visited = await self._visitor.settle(entry, answer, started, host_answered=answered)
             settlement = visited.settlement
             if settlement.row is not None:
-                self._count(settlement.row.record.reason, settlement.row.record.size)
-                self._seed_fetched |= entry.seed and settlement.row.record.reason is Reason.FETCHED
+                self._totals.count(settlement.row.record, seed=entry.seed)
         finally:
             self._visiting -= 1
         await self._committer.put(settlement, visited.roots)
@@ -328,32 +349,17 @@ class Engine:
 
     def _apply(self, change: Change) -> None:
         """A commit is on disk: what it brought can be worked on."""
-        self._pending = change.pending
-        self._lanes.restore(change.states)
+        self._totals.pending = change.pending
+        self._lanes.more_hosts = change.more_hosts
         self._lanes.announce(change.due)
         self._observe(Progressed(change.pending, len(self._tasks), len(self._lanes)))
         self._wake.set()
 
-    def _count(self, reason: Reason, size: int) -> None:
-        self._tally[reason] += 1
-        self._size += size
-        self._ended_now += 1
-        self._fetched_now += reason is Reason.FETCHED
-
-    def _summary(self, began: float) -> Summary:
-        assert self._finish is not None
-        return Summary(
-            finish_reason=self._finish,
-            by_reason=dict(self._tally),
-            pending=self._pending,
-            size=self._size,
-            seconds=self._clock.now() - began,
-            ended_now=self._ended_now,
-            fetched_now=self._fetched_now,
-            seed_fetched=self._seed_fetched,
-            come_back_at=self._come_back_at,
-            blocked=self._watch.blocked if self._watch is not None else 0,
-        )
+    def _run_low(self, message: str) -> None:
+        """The disk is nearly full: stop while there is room to do it politely."""
+        if self._finish is None:
+            self._observe(Noted(message))
+        self._end(FinishReason.DISK_LOW)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

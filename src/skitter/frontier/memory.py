@@ -6,8 +6,8 @@ import asyncio
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count, islice
 
 from msgspec.structs import replace
 
@@ -96,17 +96,16 @@ class MemoryFrontier:
         self._size = 0
         self._roots: set[str] = set()
         self._states: dict[str, HostState] = {}
+        self._former: dict[str, HostState] = {}  # of these, what was known when it was opened
+        self._unmet: dict[str, None] = {}  # hosts with work that were not lent yet, in order
         self._seed_fetched = False
 
     async def open(self) -> Opening:
-        due = {
-            origin: more
-            for origin, queue in self._queues.items()
-            if (more := queue.more(math.inf)) is not None
-        }
+        self._former = dict(self._states)
+        self._unmet = dict.fromkeys(self._queues)
         return Opening(
-            due, {origin: self._states[origin] for origin in due if origin in self._states},
-            dict(self._tally), self._pending, self._size, tuple(self._roots), self._seed_fetched,
+            dict(self._tally), self._pending, self._more_hosts(), self._size, tuple(self._roots),
+            self._seed_fetched,
         )  # fmt: skip
 
     async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
@@ -116,18 +115,33 @@ class MemoryFrontier:
         due: dict[str, float] = {}
         admitted = self._admit(entries, due)
         self._roots.update(roots)
-        return Change(due, {}, admitted, self._pending)
+        return Change(due, self._more_hosts(), admitted, self._pending)
 
-    async def lease(self, wants: Mapping[str, int], now: float) -> Sequence[Lease]:
-        leases = []
-        for origin, number in wants.items():
-            queue = self._queues.get(origin) or _Queue()
-            deepest = queue.level() if self._by_level and queue.open_depths else math.inf
-            entries: list[Entry] = []
-            while len(entries) < number and (entry := queue.pop(now, deepest)) is not None:
-                entries.append(entry)
-            leases.append(Lease(origin, tuple(entries), queue.more(deepest)))
+    async def lease(
+        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+    ) -> Sequence[Lease]:
+        leases = [self._lease(origin, number, now) for origin, number in wants.items()]
+        for origin in tuple(islice(self._with_work(), hosts)):
+            while (passed := next(iter(self._unmet))) != origin:
+                del self._unmet[passed]
+            del self._unmet[origin]
+            leases.append(self._lease(origin, each, now))
         return leases
+
+    def _with_work(self) -> Iterator[str]:
+        """Hosts that were not lent yet and have URLs that have not ended."""
+        return (origin for origin in self._unmet if self._queues[origin].open_depths)
+
+    def _more_hosts(self) -> bool:
+        return next(self._with_work(), None) is not None
+
+    def _lease(self, origin: str, number: int, now: float) -> Lease:
+        queue = self._queues.get(origin) or _Queue()
+        deepest = queue.level() if self._by_level and queue.open_depths else math.inf
+        entries: list[Entry] = []
+        while len(entries) < number and (entry := queue.pop(now, deepest)) is not None:
+            entries.append(entry)
+        return Lease(origin, tuple(entries), queue.more(deepest), self._former.pop(origin, None))
 
     async def settle(self, batch: Batch) -> Change:
         due: dict[str, float] = {}
@@ -141,7 +155,7 @@ class MemoryFrontier:
                 self._count(settlement.row, entry)
                 self._queues[entry.origin].ended(entry.depth)
             admitted += self._admit(settlement.found, due)
-            if self._by_level and self._queues[entry.origin].open_depths:
+            if self._by_level and entry.origin not in self._unmet and self._queues[entry.origin].open_depths:
                 # It may have been the last of its level: the next one can be asked for.
                 due.setdefault(entry.origin, 0.0)
         for state in batch.hosts:
@@ -150,7 +164,7 @@ class MemoryFrontier:
             self._states[state.origin] = replace(state, robots=robots)
         self._roots.update(batch.roots)
         self._settled.set()
-        return Change(due, {}, admitted, self._pending)
+        return Change(due, self._more_hosts(), admitted, self._pending)
 
     async def close(self) -> None:
         pass
@@ -174,5 +188,10 @@ class MemoryFrontier:
         return len(self._seen) - before
 
     def _push(self, entry: Entry, due: dict[str, float]) -> None:
-        self._queues.setdefault(entry.origin, _Queue()).push(entry)
-        due[entry.origin] = min(entry.due, due.get(entry.origin, entry.due))
+        queue = self._queues.get(entry.origin)
+        if queue is None:
+            queue = self._queues[entry.origin] = _Queue()
+            self._unmet[entry.origin] = None
+        queue.push(entry)
+        if entry.origin not in self._unmet:
+            due[entry.origin] = min(entry.due, due.get(entry.origin, entry.due))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["FORMAT", "PRAGMAS", "SCHEMA"]
+import msgspec
+
+__all__ = ["FORMAT", "MIGRATIONS", "PRAGMAS", "SCHEMA"]
 
 # Raised whenever a table changes its meaning; an older skitter refuses a newer job.
-FORMAT = "1"
+FORMAT = "2"
 
 # PRECEDENTS section 9, THREATS section 9: WAL and NORMAL survive SIGKILL; one connection writes and
 # checkpoints; no memory map, which would turn an I/O error into a crash.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
+    "PRAGMA wal_autocheckpoint=0",  # Database does it
+    "PRAGMA journal_size_limit=0",  # a log that begins anew is short: its size says how much is in it
     "PRAGMA mmap_size=0",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-16000",
 )
 
-SCHEMA = """
+_TABLES = """
 -- facts about the job: format, settings that must not change, counters
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -52,8 +56,41 @@ CREATE TABLE tally (reason TEXT PRIMARY KEY, n INTEGER NOT NULL, size INTEGER NO
 
 -- what the scope is drawn around
 CREATE TABLE root (root TEXT PRIMARY KEY) WITHOUT ROWID;
-
--- committed length of each output. upto is NULL while it gets every record as it comes; else it is
--- the last record that it holds: the others are appended when it is next asked for
-CREATE TABLE output (path TEXT PRIMARY KEY, length INTEGER NOT NULL, upto INTEGER) WITHOUT ROWID;
 """
+
+_OUTPUTS = (
+    # every output that the job ever wrote; head is how the file begins, up to 64 bytes
+    "CREATE TABLE output (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, head BLOB NOT NULL DEFAULT x'')",
+    # what an output held after each of its commits: the records up to number upto, in length bytes, of
+    # which the last size have the CRC-32 crc. The newest mark is what is committed; the older ones are
+    # for a file that lost its end.
+    """CREATE TABLE mark (
+        output INTEGER NOT NULL, upto INTEGER NOT NULL, length INTEGER NOT NULL,
+        size INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (output, upto)
+    ) WITHOUT ROWID""",
+)
+
+SCHEMA = "; ".join((_TABLES, *_OUTPUTS, ""))
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """How a database of one format becomes one of the next."""
+
+    to: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS = {
+    # Format 1 kept one length for each output, and nothing to know its bytes by.
+    "1": Migration(
+        "2",
+        (
+            "ALTER TABLE output RENAME TO output_1",
+            *_OUTPUTS,
+            "INSERT INTO output (path) SELECT path FROM output_1",
+            """INSERT INTO mark SELECT id, coalesce(upto, (SELECT coalesce(max(id), 0) FROM record)), length,
+               0, 0 FROM output_1 JOIN output USING (path)""",
+            "DROP TABLE output_1",
+        ),
+    )
+}

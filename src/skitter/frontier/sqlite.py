@@ -32,8 +32,10 @@ class SqliteFrontier:
     async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
         return await self._call(self._store.admit, entries, roots)
 
-    async def lease(self, wants: Mapping[str, int], now: float) -> Sequence[Lease]:
-        return await self._call(self._store.lease, wants, now)
+    async def lease(
+        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+    ) -> Sequence[Lease]:
+        return await self._call(self._store.lease, wants, now, hosts, each)
 
     async def settle(self, batch: Batch) -> Change:
         return await self._call(self._store.settle, batch)

@@ -1,29 +1,24 @@
-"""The job's database: all SQL that writes. Synchronous; used by one thread at a time."""
+"""The frontier's tables: URLs, hosts, records, counters. Synchronous; used by one thread at a time."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from skitter.errors import JobError, StorageError
+from skitter.frontier.database import Database
 from skitter.frontier.pending import ENTRY_COLUMNS, INSERT_PENDING, entry_of, hops_of, values_of
-from skitter.frontier.schema import FORMAT, PRAGMAS, SCHEMA
 from skitter.model import (
     Batch,
     Change,
     Entry,
     HostState,
     Lease,
+    Mark,
     Opening,
     Reason,
     Record,
     RobotsCopy,
-    Row,
     Settlement,
 )
 
@@ -31,184 +26,88 @@ __all__ = ["Store"]
 
 _STATE = msgspec.json.Decoder(HostState)
 _ANY_DEPTH = 2**31
-_RECORD = msgspec.json.Decoder(Record)
-# Hosts that have pending URLs, without reading the URLs: one step down the tree a host.
-_HOSTS_WITH_WORK = """
-    WITH RECURSIVE busy(id) AS (
-        SELECT min(host) FROM pending
-        UNION ALL
-        SELECT (SELECT min(host) FROM pending WHERE host > busy.id) FROM busy WHERE busy.id IS NOT NULL
-    )
-    SELECT host.id, origin, (SELECT due FROM pending WHERE host = busy.id ORDER BY due LIMIT 1)
-    FROM busy JOIN host ON host.id = busy.id
-"""
+# Numbers of hosts that are kept at hand: about 10 MB.
+_IDS_KEPT = 50_000
+_NEXT_HOST = "SELECT host FROM pending WHERE host > ? ORDER BY host LIMIT 1"
 
 
 class Store:
-    """One read-write connection: the only one that the job has."""
+    """A frontier in a job's database. Raises StorageError.
 
-    def __init__(self, path: Path, *, by_level: bool = False) -> None:
-        """Open or make the database. Raises JobError if it is none of ours, StorageError.
+    Hosts are lent in the order in which they were met: all up to ``_lent`` are known to who asks, and
+    the others wait in the database, so that memory does not follow their number.
+    """
 
-        ``by_level`` lends no URL of a host while a shallower one of it has not ended.
-        """
-        self.path = path
+    def __init__(self, database: Database, *, by_level: bool = False) -> None:
+        """``by_level`` lends no URL of a host while a shallower one of it has not ended."""
+        self._database = database
+        self._db = database.connection
         self._by_level = by_level
-        self._ids: dict[str, int] = {}  # hosts that this run knows
+        self._ids: dict[str, int] = {}
+        self._outputs: dict[str, int] = {}
         self._leased: dict[int, set[int]] = {}
-        with self._storage():
-            # Made by us first, so that nobody else can read it whatever the umask (F7).
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        self._lent = 0  # the last host that was lent
+        self._told: set[int] = set()  # hosts of a former run of which all is said
+        with database.storage():
             if by_level:  # to find a URL again that a shorter way leads to
                 self._db.execute("CREATE INDEX IF NOT EXISTS pending_key ON pending (host, key)")
-        self._seq = int(self.facts().get("seq", "0"))
-
-    def _prepare(self) -> None:
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables:
-            self._check_format()
-        for pragma in PRAGMAS:
-            self._db.execute(pragma)
-        if not tables:
-            self._db.executescript(f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;")
-
-    def _check_format(self) -> None:
-        try:
-            row = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        except sqlite3.OperationalError:
-            row = None
-        found = row[0] if row else None
-        if found is None:
-            raise JobError(f"{self.path} is not a job of skitter's; choose another --job")
-        if found != FORMAT:
-            raise JobError(f"{self.path} is of format {found}, this skitter knows {FORMAT}; use a newer one")
-
-    @contextmanager
-    def _storage(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if "not a database" in str(error):
-                raise JobError(f"{self.path} is not a job of skitter's; choose another --job") from None
-            raise StorageError(f"{self.path}: {error}; {_advice(error)}") from error
-        except OSError as error:
-            raise StorageError(f"{self.path}: {error.strerror}; then run the same command again") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._storage():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            # Hosts up to here were met by a former run.
+            (self._former,) = self._db.execute("SELECT coalesce(max(id), 0) FROM host").fetchone()
+        self._seq = int(database.facts().get("seq", "0"))
 
     def close(self) -> None:
-        """Close; SQLite folds the log back into the database."""
-        with self._storage():
-            self._db.close()
-
-    # -- facts and outputs -------------------------------------------------------------------
-
-    def facts(self) -> dict[str, str]:
-        """What is remembered of the job itself."""
-        with self._storage():
-            return dict(self._db.execute("SELECT name, value FROM meta"))
-
-    def remember(self, facts: Mapping[str, str]) -> None:
-        """Add or change facts."""
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
-
-    def outputs(self) -> dict[str, tuple[int, int]]:
-        """How many records each output holds, and its committed length in bytes."""
-        with self._storage():
-            rows = self._db.execute(
-                "SELECT path, coalesce(upto, (SELECT coalesce(max(id), 0) FROM record)), length FROM output"
-            )
-            return {path: (upto, length) for path, upto, length in rows}
-
-    def ended(self) -> int:
-        """How many records there are."""
-        with self._storage():
-            return int(self._db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0])
-
-    def keep_output(self, path: str, length: int, upto: int | None) -> None:
-        """Note what an output holds: the first ``upto`` records, or (None) every one as it comes."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (path, length, upto))
-
-    def leave_output(self, path: str) -> None:
-        """Records to come will not be written there."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE output SET upto = (SELECT coalesce(max(id), 0) FROM record)"
-                " WHERE path = ? AND upto IS NULL",
-                (path,),
-            )
-
-    def rows(self, after: int = 0) -> Iterator[Row]:
-        """Committed records in order of completion, without the first ``after``."""
-        with self._storage():
-            for (line,) in self._db.execute("SELECT line FROM record WHERE id > ? ORDER BY id", (after,)):
-                yield Row(_RECORD.decode(line))
-
-    def url_of(self, number: int) -> str | None:
-        """The URL of the ``number``-th record, counted from 1: ids have no gaps."""
-        with self._storage():
-            row = self._db.execute("SELECT line FROM record WHERE id = ?", (number,)).fetchone()
-        return _RECORD.decode(row[0]).url if row else None
+        """Close the database, too."""
+        self._database.close()
 
     # -- the frontier ------------------------------------------------------------------------
 
     def opening(self) -> Opening:
         """What is there at the start of a run."""
-        with self._storage():
-            due, states = {}, {}
-            for host, origin, at in self._db.execute(_HOSTS_WITH_WORK).fetchall():
-                self._ids[origin] = host
-                due[origin] = at
-                if (state := self._state(host)) is not None:
-                    states[origin] = state
+        with self._database.storage():
             tally = {Reason(reason): (n, size) for reason, n, size in self._db.execute("SELECT * FROM tally")}
-            facts = self.facts()
+            facts = self._database.facts()
             return Opening(
-                due=due,
-                states=states,
                 tally={reason: n for reason, (n, _) in tally.items()},
                 pending=int(facts.get("pending", "0")),
+                more_hosts=self._more_hosts(),
                 size=sum(size for _, size in tally.values()),
                 roots=tuple(root for (root,) in self._db.execute("SELECT root FROM root")),
                 seed_fetched="seed_fetched" in facts,
             )
 
-    def _state(self, host: int) -> HostState | None:
+    def _more_hosts(self) -> bool:
+        """Is there work of hosts that were not lent yet?"""
+        return self._db.execute(_NEXT_HOST, (self._lent,)).fetchone() is not None
+
+    def _state(self, host: int, origin: str) -> HostState:
         state, status, body, at = self._db.execute(
             "SELECT state, robots_status, robots_body, robots_at FROM host WHERE id = ?", (host,)
         ).fetchone()
         if state is None:
-            return None
+            return HostState(origin)
         robots = None if status is None else RobotsCopy(status, body, at)
         return msgspec.structs.replace(_STATE.decode(state), robots=robots)
 
-    def lease(self, wants: Mapping[str, int], now: float) -> list[Lease]:
+    def lease(self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1) -> list[Lease]:
         """Lend due URLs: retries first, then fresh ones, shallow before deep."""
-        with self._storage():
-            return [self._lease(origin, number, now) for origin, number in wants.items()]
+        with self._database.storage():
+            leases = []
+            for origin, number in wants.items():
+                host = self._find(origin)
+                leases.append(self._lease(host, origin, number, now) if host else Lease(origin, (), None))
+            for _ in range(hosts):
+                row = self._db.execute(_NEXT_HOST, (self._lent,)).fetchone()
+                if row is None:
+                    break
+                leases.append(self._lease_first(row[0], each, now))
+            return leases
 
-    def _lease(self, origin: str, number: int, now: float) -> Lease:
-        host = self._ids.get(origin)
-        if host is None:
-            return Lease(origin, (), None)
+    def _lease_first(self, host: int, number: int, now: float) -> Lease:
+        self._lent = host
+        (origin,) = self._db.execute("SELECT origin FROM host WHERE id = ?", (host,)).fetchone()
+        return self._lease(host, origin, number, now)
+
+    def _lease(self, host: int, origin: str, number: int, now: float) -> Lease:
         leased = self._leased.setdefault(host, set())
         deepest = self._level(host) if self._by_level else _ANY_DEPTH
         entries: list[Entry] = []
@@ -223,7 +122,14 @@ class Store:
         more = 0.0 if len(entries) > number else self._next_retry(host, now)
         del entries[number:]
         leased.update(entry.seq for entry in entries)
-        return Lease(origin, tuple(entries), more)
+        return Lease(origin, tuple(entries), more, self._untold(host, origin))
+
+    def _untold(self, host: int, origin: str) -> HostState | None:
+        """What a former run knew of the host, at its first lease."""
+        if host > self._former or host in self._told:
+            return None
+        self._told.add(host)
+        return self._state(host, origin)
 
     def _level(self, host: int) -> int:
         """The least depth of any URL of the host that has not ended, lent or not."""
@@ -248,25 +154,23 @@ class Store:
 
     def settle(self, batch: Batch, seeds: Sequence[Entry] = ()) -> Change:
         """One transaction: records, links, retries, hosts, counters, output lengths."""
-        work = _Work(due={}, states={})
-        with self._transaction():
+        work = _Work(due={})
+        with self._database.transaction():
             self._admit(seeds, work)
             for settlement in batch.settlements:
                 self._settle(settlement, work)
             self._keep_hosts(batch.hosts)
             self._db.executemany("INSERT OR IGNORE INTO root VALUES (?)", ((root,) for root in batch.roots))
-            self._db.executemany(
-                "UPDATE output SET length = ? WHERE path = ?",
-                ((length, path) for path, length in batch.offsets.items()),
-            )
-            pending = self._count(work)
+            self._keep_marks(batch.marks, work)
+            pending = self._count(work, batch.stamp)
             if self._by_level:
                 self._next_level(batch, work)
-        return Change(work.due, work.states, work.admitted, pending)
+        with self._database.storage():
+            return Change(work.due, self._more_hosts(), work.admitted, pending)
 
     def _settle(self, settlement: Settlement, work: _Work) -> None:
         entry = settlement.entry
-        host = self._id(entry.origin, work)
+        host = self._id(entry.origin)
         self._db.execute(
             "DELETE FROM pending WHERE host = ? AND due = ? AND depth = ? AND seq = ?",
             (host, entry.due, entry.depth, entry.seq),
@@ -284,7 +188,8 @@ class Store:
             (entry.key, host, record.reason, msgspec.json.encode(record), links or None),
         ).lastrowid
         self._db.execute("UPDATE seen SET record = ? WHERE key = ?", (row, entry.key))
-        work.ended += 1
+        assert row is not None
+        work.ended, work.last = work.ended + 1, row
         work.tally.append((record.reason, record.size))
         work.seed_fetched |= entry.seed and record.reason is Reason.FETCHED
 
@@ -294,13 +199,13 @@ class Store:
             if added.rowcount:
                 self._seq += 1
                 work.admitted += 1
-                self._push(self._id(entry.origin, work), entry, self._seq, work)
+                self._push(self._id(entry.origin), entry, self._seq, work)
             elif self._by_level:
                 self._shorten(entry, work)
 
     def _shorten(self, entry: Entry, work: _Work) -> None:
         """A known URL was found by a shorter way: it moves up, if it still waits and is not lent."""
-        host = self._id(entry.origin, work)
+        host = self._id(entry.origin)
         row = self._db.execute(
             "SELECT due, depth, seq FROM pending WHERE host = ? AND key = ? AND depth > ?",
             (host, entry.key, entry.depth),
@@ -314,21 +219,31 @@ class Store:
 
     def _push(self, host: int, entry: Entry, seq: int, work: _Work) -> None:
         self._db.execute(INSERT_PENDING, values_of(host, seq, entry))
-        work.due[entry.origin] = min(entry.due, work.due.get(entry.origin, entry.due))
+        if host <= self._lent:
+            work.due[entry.origin] = min(entry.due, work.due.get(entry.origin, entry.due))
 
-    def _id(self, origin: str, work: _Work) -> int:
-        """The host's number; what a former run knew of it comes along with the first mention."""
+    def _find(self, origin: str) -> int | None:
         host = self._ids.get(origin)
         if host is None:
-            found = self._db.execute("SELECT id FROM host WHERE origin = ?", (origin,)).fetchone()
-            if found:
-                host = found[0]
-                if (state := self._state(host)) is not None:
-                    work.states[origin] = state
-            else:
-                host = self._db.execute("INSERT INTO host (origin) VALUES (?)", (origin,)).lastrowid
-            assert host is not None
-            self._ids[origin] = host
+            row = self._db.execute("SELECT id FROM host WHERE origin = ?", (origin,)).fetchone()
+            if row is None:
+                return None
+            host = self._remember(origin, row[0])
+        return host
+
+    def _id(self, origin: str) -> int:
+        """The host's number; it gets one at its first mention."""
+        host = self._find(origin)
+        if host is None:
+            added = self._db.execute("INSERT INTO host (origin) VALUES (?)", (origin,)).lastrowid
+            assert added is not None
+            host = self._remember(origin, added)
+        return host
+
+    def _remember(self, origin: str, host: int) -> int:
+        if len(self._ids) >= _IDS_KEPT:
+            self._ids.clear()
+        self._ids[origin] = host
         return host
 
     def _keep_hosts(self, states: Iterable[HostState]) -> None:
@@ -344,15 +259,31 @@ class Store:
                     (state.robots.status, state.robots.body, state.robots.fetched_at, state.origin),
                 )
 
-    def _count(self, work: _Work) -> int:
+    def _keep_marks(self, marks: Mapping[str, Mark], work: _Work) -> None:
+        """Note what the outputs hold, now that these records are among what is committed."""
+        for path, mark in marks.items():
+            number = self._outputs.get(path)
+            if number is None:
+                (number,) = self._db.execute("SELECT id FROM output WHERE path = ?", (path,)).fetchone()
+                self._outputs[path] = number
+            self._db.execute(
+                "INSERT INTO mark VALUES (?, ?, ?, ?, ?)",
+                (number, work.last, mark.length, mark.size, mark.crc),
+            )
+            if mark.head:
+                self._db.execute("UPDATE output SET head = ? WHERE id = ?", (mark.head, number))
+
+    def _count(self, work: _Work, stamp: str) -> int:
         """Bring the counters up to date; they live and die with the rows that they count."""
         self._db.executemany(
             "INSERT INTO tally VALUES (?, 1, ?)"
             " ON CONFLICT (reason) DO UPDATE SET n = n + 1, size = size + excluded.size",
             work.tally,
         )
-        pending = int(self.facts().get("pending", "0")) + work.admitted - work.ended
+        pending = int(self._database.facts().get("pending", "0")) + work.admitted - work.ended
         facts = {"pending": str(pending), "seq": str(self._seq)}
+        if stamp:
+            facts["stamp"] = stamp
         if work.seed_fetched:
             facts["seed_fetched"] = "1"
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
@@ -363,24 +294,20 @@ class Store:
     def _next_level(self, batch: Batch, work: _Work) -> None:
         """What has ended may have been the last of its level: the next one can be asked for."""
         for origin in {settlement.entry.origin for settlement in batch.settlements}:
-            host = self._ids[origin]
+            host = self._id(origin)
+            if host > self._lent:
+                continue
             if self._db.execute("SELECT 1 FROM pending WHERE host = ? LIMIT 1", (host,)).fetchone():
                 work.due.setdefault(origin, 0.0)
-
-
-def _advice(error: sqlite3.DatabaseError) -> str:
-    if "malformed" in str(error):
-        return "the job's database is damaged: --fresh starts over"
-    return "free some space or mend the disk, then run the same command"
 
 
 class _Work(msgspec.Struct):
     """What one transaction has done so far."""
 
     due: dict[str, float]
-    states: dict[str, HostState]
     admitted: int = 0
     ended: int = 0
+    last: int = 0  # number of the last record
     seed_fetched: bool = False
     tally: list[tuple[str, int]] = []
     settled: list[tuple[int, int]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from skitter.errors import ConfigError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
+from skitter.net.patience import waking_timeout
 from skitter.ports import Clock
 from skitter.rules.verdict import REDIRECTS
 
@@ -63,7 +63,7 @@ class AiohttpFetcher:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
         trip = _Trip(self._clock, self._lag, sent)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with waking_timeout(self._timeout):
                 answer = await self._on_a_live_connection(request, trip)
         except Exception as error:
             failure = translate(error, was_sent=trip.sent_at is not None)

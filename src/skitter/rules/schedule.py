@@ -45,6 +45,7 @@ class Lane:
         "errands",
         "host",
         "leasing",
+        "met",
         "more",
         "robots",
         "robots_until",
@@ -59,6 +60,7 @@ class Lane:
         self.errands: deque[Errand] = deque()
         self.more: float | None = None  # the frontier has more, due then
         self.leasing = False  # a lease is on its way
+        self.met = False  # a lease has come, with what a former run knew of the host
         self.woken: float | None = None  # work that was announced meanwhile
         self.robots: Robots | None = None
         self.robots_until = 0.0
@@ -76,6 +78,8 @@ class Lane:
 
     def ready_at(self) -> float | None:
         """When something can be done: a request, or asking the frontier for more. None: no idea."""
+        if self.leasing and not self.met:
+            return None
         if self.has_work():
             # A closed lane contacts nobody: its URLs can end at once.
             return 0.0 if self.closed and not self.errands else self.host.ready_at()
@@ -92,7 +96,7 @@ class Lane:
 
     def leased(self, entries: tuple[Entry, ...], more: float | None) -> None:
         """The answer of the frontier."""
-        self.leasing = False
+        self.leasing, self.met = False, True
         self.entries.extend(entries)
         self.more = more
         woken, self.woken = self.woken, None
@@ -130,6 +134,10 @@ class Schedule:
         self._heap: list[tuple[float, int, Lane]] = []
         self._ticks = count()  # first come, first served among equals
         self.in_flight = 0
+
+    def __len__(self) -> int:
+        """About how many lanes have a time; those that have got an earlier one count twice for a while."""
+        return len(self._heap)
 
     def put(self, lane: Lane) -> None:
         """Take a lane in, or note that its time may have changed."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from skitter.errors import ConfigError
 from skitter.ports import Sink
-from skitter.sinks.items import ItemsSink
 from skitter.sinks.jsonl import JsonlSink
 from skitter.sinks.line import item_lines, line_of
 from skitter.sinks.stdout import StdoutSink
 
-__all__ = ["ItemsSink", "JsonlSink", "StdoutSink", "sink_for"]
+__all__ = ["JsonlSink", "StdoutSink", "sink_for"]
 
-_BY_ENDING: dict[str, type[JsonlSink]] = {".jsonl": JsonlSink}
-_ITEMS_BY_ENDING: dict[str, type[ItemsSink]] = {".jsonl": ItemsSink}
+_ENDINGS = (".jsonl", ".jsonl.gz")
 
 
 def sink_for(path: str, name: str | None = None, *, items: bool = False) -> Sink:
@@ -20,10 +18,10 @@ def sink_for(path: str, name: str | None = None, *, items: bool = False) -> Sink
 
     ``name`` is what the job knows the output by, if not by its path.
     """
+    lines = item_lines if items else line_of
     if path == "-":
-        return StdoutSink(item_lines if items else line_of, name)
-    for ending, kind in (_ITEMS_BY_ENDING if items else _BY_ENDING).items():
-        if path.endswith(ending):
-            return kind(path, name)
-    known = ", ".join(_BY_ENDING)
+        return StdoutSink(lines, name)
+    if path.endswith(_ENDINGS):
+        return JsonlSink(path, name, lines)
+    known = ", ".join(_ENDINGS)
     raise ConfigError(f"-o {path!r}: the ending says the format; known are {known} (and - for stdout)")

@@ -1,14 +1,23 @@
-"""A file that is appended to, and cut back to what is committed."""
+"""A file that is appended to, known again by what was written last, and cut back to what is committed."""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
+from pathlib import Path
+from zlib import crc32
 
 from skitter.errors import StorageError
+from skitter.failpoint import ARMED, reached
 from skitter.lock import hold
+from skitter.model import Held, Mark
 
 __all__ = ["AppendedFile"]
+
+# Of what an append wrote, so much at its end is known again by its checksum; and so much of the beginning
+# of the file as it is.
+_TAIL, _HEAD = 64 * 1024, 64
 
 
 class AppendedFile:
@@ -18,6 +27,28 @@ class AppendedFile:
         self._path = path
         self._file: int | None = None
         self._length = 0
+
+    def held(self, mark: Mark, head: bytes) -> Held:
+        """Is what ``mark`` stands for there? ``head`` is how the file begins. Raises StorageError."""
+        try:
+            with Path(self._path).open("rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return Held.WHOLE
+                size = os.fstat(file.fileno()).st_size
+                if not _may_begin(file.read(len(head)), head):
+                    return Held.OTHER
+                if size < mark.length:
+                    return Held.SHORT
+                file.seek(mark.length - mark.size)
+                tail = file.read(mark.size)
+        except FileNotFoundError:
+            return Held.GONE
+        except OSError as error:
+            raise StorageError(f"{self._path}: {error.strerror}") from error
+        if crc32(tail) == mark.crc:
+            return Held.WHOLE
+        # Some file systems keep a length over a power cut, but not the bytes.
+        return Held.SHORT if tail.endswith(b"\0") else Held.OTHER
 
     def open(self, offset: int | None) -> None:
         """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on.
@@ -35,21 +66,41 @@ class AppendedFile:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
 
-    def append(self, content: bytes) -> int:
-        """The new length in bytes. Raises StorageError."""
+    def append(self, content: bytes) -> Mark:
+        """What the file holds now. Raises StorageError; then only the next start can tell what is in it."""
         assert self._file is not None
+        first = self._length == 0
         data = memoryview(content)
         try:
+            if ARMED:
+                data = data[os.write(self._file, data[: len(data) // 2]) :]
+                reached("mid-record")
             while data:
-                written = os.write(self._file, data)
-                self._length += written
-                data = data[written:]
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            with suppress(OSError):  # no torn line for whoever looks at the file meanwhile
+                os.ftruncate(self._file, self._length)
+            raise StorageError(f"{self._path}: {error.strerror}") from error
+        self._length += len(content)
+        tail = content[-_TAIL:]
+        return Mark(0, self._length, len(tail), crc32(tail), content[:_HEAD] if first else b"")
+
+    def sync(self) -> None:
+        """Wait until the disk has it all. Raises StorageError."""
+        assert self._file is not None
+        try:
+            if stat.S_ISREG(os.fstat(self._file).st_mode):
+                os.fsync(self._file)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
-        return self._length
 
     def close(self) -> None:
         """Release the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _may_begin(start: bytes, head: bytes) -> bool:
+    """Is this how the file begins, as far as it goes? Nothing but zeros is what a power cut leaves."""
+    return head.startswith(start) or not start.strip(b"\0")

@@ -7,7 +7,7 @@ import select
 from collections.abc import Callable, Sequence
 
 from skitter.errors import StorageError
-from skitter.model import Row
+from skitter.model import Held, Mark, Row
 from skitter.sinks.line import line_of
 
 __all__ = ["StdoutSink"]
@@ -23,14 +23,14 @@ class StdoutSink:
         self.name = name or "-"
         self._lines = lines
 
-    def recover(self, held: int, length: int, url_of: Callable[[int], str | None]) -> tuple[int, int]:
+    def held(self, mark: Mark, head: bytes) -> Held:
         """Whatever was written is gone down the pipe."""
-        return held, length
+        return Held.WHOLE
 
     def open(self, offset: int | None) -> None:
         """Nothing to open; nothing can be cut back."""
 
-    def write(self, rows: Sequence[Row]) -> int:
+    def write(self, rows: Sequence[Row]) -> None:
         """Raises BrokenPipeError when the reader went away, StorageError for anything else."""
         data = memoryview(b"".join([self._lines(row) for row in rows]))
         while data:
@@ -42,7 +42,9 @@ class StdoutSink:
                 select.select([], [_STDOUT], [])
             except OSError as error:
                 raise StorageError(f"standard output: {error.strerror}") from error
-        return 0
+
+    def sync(self) -> None:
+        """A pipe has no disk."""
 
     def close(self) -> None:
         """Standard output stays open."""

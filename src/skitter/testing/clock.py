@@ -38,6 +38,10 @@ class FakeClock:
         """
         return self._start + self._elapsed
 
+    def stamp(self) -> str:
+        """Return the virtual time as `skitter.ports.Clock` has it; no machine was booted for it."""
+        return f"{self.now():.3f} - 0"
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end in virtual time and return its result.
 

@@ -1,0 +1,203 @@
+"""The outputs of a job, brought to what the job has committed, before anything is requested.
+
+Each is cut back to its newest mark. One that lost its end (a power cut, or somebody's hand) is cut to the
+newest mark that it still has; what it lacks is written again from the records, or, where records do not
+hold what was in it (items, large fields), those pages are pending again. Every step can be repeated after
+a crash inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from skitter.errors import JobError
+from skitter.failpoint import reached
+from skitter.frontier import Ledger
+from skitter.model import Held, Mark
+from skitter.outputs import ITEMS, blame, closed_on_error, name_in_job
+from skitter.ports import Sink
+from skitter.sinks import sink_for
+
+__all__ = ["job_sinks"]
+
+_ROWS_AT_ONCE = 1000
+Note = Callable[[str], None]
+
+
+class _Output(msgspec.Struct):
+    """One output of this run, and what is there of it."""
+
+    path: str
+    name: str  # what the job knows it by
+    sink: Sink
+    is_items: bool
+    fields: bool  # records with large fields
+    exact: bool  # it holds what the database does not: it cannot be written again from there
+    known: Mark | None = None  # what was committed; None: this job never wrote it
+    found: Mark | None = None  # what is there of it
+
+
+def job_sinks(
+    ledger: Ledger, folder: Path, outputs: Sequence[str], items: Sequence[str], note: Note, *, fields: bool
+) -> tuple[Sink, ...]:
+    """Open the outputs of a job as it left them, and filled with what they lack.
+
+    ``fields``: records are written with large fields that the database does not keep. ``note`` is told
+    what the operator should know. Raises JobError for a file that is not ours, which is left alone,
+    and StorageError.
+    """
+    every = [_output(folder, path, is_items=False, fields=fields) for path in outputs]
+    every += [_output(folder, path, is_items=True, fields=fields) for path in items]
+    files = [output for output in every if output.path != "-"]
+    for output in files:
+        with blame(output.path):
+            _look(ledger, output)
+    _give_back(ledger, files, note)
+    sinks = [output.sink for output in every]
+    with closed_on_error(sinks):
+        for output in every:
+            with blame(output.path):
+                _open(ledger, output, note)
+    return tuple(sinks)
+
+
+def _output(folder: Path, path: str, *, is_items: bool, fields: bool) -> _Output:
+    name = (ITEMS if is_items else "") + (path if path == "-" else name_in_job(folder, path))
+    return _Output(path, name, sink_for(path, name, items=is_items), is_items, fields, is_items or fields)
+
+
+# -- what is there ---------------------------------------------------------------------------
+
+
+def _look(ledger: Ledger, output: _Output) -> None:
+    """Find the newest mark that the file still has."""
+    head = ledger.head(output.name)
+    for mark in ledger.marks(output.name):
+        output.known = output.known or mark
+        match output.sink.held(mark, head):
+            case Held.WHOLE:
+                output.found = mark
+                return
+            case Held.OTHER:
+                raise JobError(_not_ours(output))
+            case Held.GONE:
+                _gone(output)
+                return
+    if output.known is not None:
+        output.found = Mark(0)
+
+
+def _gone(output: _Output) -> None:
+    """A file that was taken away is made again, if it can be."""
+    assert output.known is not None
+    if output.is_items and output.known.length:
+        raise JobError(f"{output.path}, the file of items of this job, is gone; put it back, or --fresh")
+    output.found = output.known if output.is_items else Mark(0)
+    output.exact = output.is_items
+
+
+def _not_ours(output: _Output) -> str:
+    if output.is_items:
+        return f"{output.path} is not the file of items that this job wrote; put it back, or --fresh"
+    return f"{output.path} is not the file that this job wrote; choose another -o"
+
+
+# -- what is lost ----------------------------------------------------------------------------
+
+
+def _give_back(ledger: Ledger, outputs: Sequence[_Output], note: Note) -> None:
+    """Make the pages pending again whose part of an output is lost and cannot be made from records."""
+    exact = [output for output in outputs if output.exact and output.found is not None]
+    damaged = [output for output in exact if output.found != output.known]
+    if not damaged:
+        return
+    shortest = min(damaged, key=_records_found)
+    after = _common(ledger, shortest, exact)
+    number = ledger.give_back(after)
+    reached("inside-recovery")
+    for output in exact:
+        output.found = next(ledger.marks(output.name), None)
+    note(f"{shortest.path}: its end is lost; {number:,} pages that were in it are visited again")
+
+
+def _common(ledger: Ledger, shortest: _Output, exact: Sequence[_Output]) -> int:
+    """The most records that all of these have a mark at."""
+    for mark in ledger.marks(shortest.name):
+        if mark.upto > _records_found(shortest):
+            continue
+        if all(
+            ledger.mark_at(output.name, mark.upto) is not None or _records_known(output) < mark.upto
+            for output in exact
+        ):
+            return mark.upto
+    return 0
+
+
+def _records_found(output: _Output) -> int:
+    return output.found.upto if output.found else 0
+
+
+def _records_known(output: _Output) -> int:
+    return output.known.upto if output.known else 0
+
+
+# -- opening ---------------------------------------------------------------------------------
+
+
+def _open(ledger: Ledger, output: _Output, note: Note) -> None:
+    if output.path == "-":
+        output.sink.open(None)
+    elif output.known is None:
+        _begin(ledger, output, note)
+    else:
+        _go_on(ledger, output, note)
+
+
+def _begin(ledger: Ledger, output: _Output, note: Note) -> None:
+    """An output that the job never wrote."""
+    ended = ledger.ended()
+    ledger.keep(output.name, Mark(ended if output.is_items else 0))
+    reached("inside-recovery")
+    output.sink.open(None)
+    if not output.is_items:
+        _fill(ledger, output, 0, note)
+    elif ended:
+        note(_without_items(output, ended))
+
+
+def _go_on(ledger: Ledger, output: _Output, note: Note) -> None:
+    """Cut an output to the newest mark that it has and that still counts; then it gets what it lacks."""
+    most = _records_found(output)
+    mark = next((mark for mark in ledger.marks(output.name) if mark.upto <= most), Mark(0))
+    if mark != output.known:
+        ledger.keep(output.name, mark)
+        reached("inside-recovery")
+    output.sink.open(mark.length)
+    reached("inside-recovery")
+    lacks = ledger.ended() - mark.upto
+    if not output.is_items:
+        _fill(ledger, output, mark.upto, note)
+    elif lacks:
+        ledger.keep(output.name, msgspec.structs.replace(mark, upto=ledger.ended()))
+        note(_without_items(output, lacks))
+
+
+def _fill(ledger: Ledger, output: _Output, held: int, note: Note) -> None:
+    """Append the records that the output lacks."""
+    if output.fields and ledger.ended() > held:
+        note(f"{output.path}: without the large fields of {ledger.ended() - held:,} pages visited before")
+    lacking = ledger.rows(after=held)
+    while chunk := list(islice(lacking, _ROWS_AT_ONCE)):
+        held += len(chunk)
+        written = output.sink.write(chunk)
+        assert written is not None, "only what standard output took cannot be cut off"
+        reached("inside-recovery")
+        ledger.keep(output.name, msgspec.structs.replace(written, upto=held))
+
+
+def _without_items(output: _Output, pages: int) -> str:
+    return f"{output.path}: without the items of {pages:,} pages visited before"

@@ -1,0 +1,148 @@
+"""Values of settings as people write them: times, sizes, words. Pure; every parser raises ValueError with
+what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+
+__all__ = [
+    "nearest",
+    "parse_choice",
+    "parse_duration",
+    "parse_flag",
+    "parse_header",
+    "parse_least_size",
+    "parse_pair",
+    "parse_percent",
+    "parse_proxy",
+    "parse_size",
+    "parse_text",
+    "parse_whole",
+]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)")
+_BYTES = {
+    "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3,
+    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
+}  # fmt: skip
+
+
+def parse_duration(value: object) -> float:
+    """Seconds: a number, ``0``, or text with a unit: ``500ms 2s 10m 1h 2d``. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif value == "0":
+        seconds = 0.0
+    elif match := _DURATION.fullmatch(str(value).strip()):
+        seconds = float(match[1]) * _SECONDS[match[2]]
+    else:
+        raise ValueError("give a time with its unit, such as 500ms, 2s, 10m or 1h")
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a time cannot be negative")
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """Bytes: a whole number, or text with a unit: ``64KiB 10MiB 1GB``. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        size = int(float(match[1]) * _BYTES[match[2]])
+        if size > 0:
+            return size
+    raise ValueError("give a size with its unit, such as 64KiB, 10MiB or 1GB")
+
+
+def parse_least_size(value: object) -> int:
+    """A size, or ``0`` for none. Raises ValueError."""
+    return 0 if value in (0, "0") and value is not False else parse_size(value)
+
+
+def parse_whole(least: int) -> Callable[[object], int]:
+    """A parser of whole numbers, ``least`` or more."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            return value
+        raise ValueError(f"give a whole number, {least} or more")
+
+    return parse
+
+
+def parse_percent(value: object) -> float:
+    """From 0 to 100. Raises ValueError."""
+    try:
+        number = float(str(value).rstrip("%"))
+    except ValueError:
+        number = -1.0
+    if 0 <= number <= 100:
+        return number
+    raise ValueError("give a percentage from 0 to 100")
+
+
+def parse_text(value: object) -> str:
+    """Printable, and not nothing. Raises ValueError."""
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    raise ValueError("give some printable text")
+
+
+def parse_flag(value: object) -> bool:
+    """``true yes 1`` or ``false no 0``. Raises ValueError."""
+    known = {True: True, False: False, "1": True, "true": True, "yes": True,
+             "0": False, "false": False, "no": False}  # fmt: skip
+    if isinstance(value, bool | str):
+        parsed = known.get(value.lower() if isinstance(value, str) else value)
+        if parsed is not None:
+            return parsed
+    raise ValueError("give true or false")
+
+
+def parse_choice(*known: str) -> Callable[[object], str]:
+    """A parser of one of these words."""
+
+    def parse(value: object) -> str:
+        if value in known:
+            return str(value)
+        raise ValueError(f"choose one of: {', '.join(known)}{nearest(str(value), known)}")
+
+    return parse
+
+
+def parse_header(value: object) -> str:
+    """``Name: value``. Raises ValueError."""
+    name, colon, content = parse_text(value).partition(":")
+    if colon and re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        return f"{name}: {content.strip()}"
+    raise ValueError("give a header as 'Name: value'")
+
+
+def parse_proxy(value: object) -> str:
+    """``http://HOST:PORT``. Raises ValueError."""
+    text = parse_text(value)
+    if re.fullmatch(r"https?://[^/\s]+/?", text):
+        return text
+    raise ValueError("write it as http://HOST:PORT")
+
+
+def parse_pair(separator: str, example: str) -> Callable[[object], str]:
+    """A parser of text with a separator in it, as in ``example``."""
+
+    def parse(value: object) -> str:
+        if separator in (text := parse_text(value)):
+            return text
+        raise ValueError(f"write it as {example}")
+
+    return parse
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'depth'?`` or nothing, for the end of a message."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
