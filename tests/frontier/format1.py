@@ -1,0 +1,26 @@
+"""A job's database as the first release wrote it, to see that it is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+__all__ = ["downgrade"]
+
+
+def downgrade(database: Path) -> None:
+    """Turn a database of format 2 into one of format 1: committed lengths only, no marks."""
+    db = sqlite3.connect(database, isolation_level=None)
+    db.executescript(
+        """BEGIN;
+        CREATE TABLE former (path TEXT PRIMARY KEY, length INTEGER NOT NULL, upto INTEGER) WITHOUT ROWID;
+        INSERT INTO former SELECT path, length, nullif(upto, (SELECT coalesce(max(id), 0) FROM record))
+            FROM output JOIN mark ON id = output GROUP BY id HAVING upto = max(upto);
+        DROP TABLE mark;
+        DROP TABLE output;
+        ALTER TABLE former RENAME TO output;
+        DELETE FROM meta WHERE name = 'stamp';
+        UPDATE meta SET value = '1' WHERE name = 'format';
+        COMMIT;"""
+    )
+    db.close()
