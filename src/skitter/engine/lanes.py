@@ -258,6 +258,7 @@ class Lanes:
             host.sent(self._clock.now())
             self._observe(Requested(request.url))
             if host.delay:
+                asyncio.get_running_loop().call_soon(lambda: host.flushed(self._clock.now()))
                 self.schedule.put(lane)
                 self._wake.set()
 

@@ -30,6 +30,8 @@ __all__ = ["Engine"]
 # Links are judged by a scope that all seeds have drawn; of a longer list the crawl begins after so
 # many (one to two seconds), rather than read a list without end.
 _SEEDS_BEFORE_START = 100_000
+# A job that goes on knows what its seeds have drawn before; only new ones could add to it.
+_SEEDS_BEFORE_GOING_ON = 10_000
 _LONGEST_SLEEP = 86400.0
 # What is in flight when a stop is asked for has so long to end: the default time-out of a request.
 _GRACE = 30.0
@@ -39,6 +41,7 @@ class Engine:
     """One run of a job. Parts are passed in; nothing here knows which they are."""
 
     _loop: asyncio.AbstractEventLoop | None
+    _seeds_before_start = _SEEDS_BEFORE_START
 
     def __init__(
         self,
@@ -156,6 +159,8 @@ class Engine:
         opening = await self._frontier.open()
         self._bounds.add_roots(opening.roots)
         self._totals.open(opening)
+        if opening.roots:
+            self._seeds_before_start = _SEEDS_BEFORE_GOING_ON
         self._lanes.more_hosts = opening.more_hosts
         return opening
 
@@ -332,7 +337,7 @@ class Engine:
                 for entry in entries:
                     self._lanes.give(entry.origin)
             self._apply(await self._frontier.admit(entries, roots))
-            self._scope_drawn |= reader.given >= _SEEDS_BEFORE_START
+            self._scope_drawn |= reader.given >= self._seeds_before_start
         self._scope_drawn = True
         self._wake.set()
         if stay is not None:

@@ -28,7 +28,7 @@ _PARKED = 6 * 3600.0
 _JITTER = 0.001
 # A request arrives between its sending and the first byte of its answer. The gap counts from the later,
 # but a slow page is no late arrival: by at most this share of the delay.
-_LATE_ARRIVAL = 0.01
+_LATE_ARRIVAL = 0.05
 
 
 class Signal(Enum):
@@ -46,7 +46,7 @@ class Host:
 
     __slots__ = (
         "answered", "delay", "failures", "gate", "given", "good", "in_flight", "last_cut",
-        "limit", "next_at", "origin", "refusals", "sent_at", "unsent", "window",
+        "limit", "next_at", "origin", "refusals", "sent_at", "ttfb", "unsent", "window",
     )  # fmt: skip
 
     def __init__(self, origin: str, settings: Politeness) -> None:
@@ -57,6 +57,7 @@ class Host:
         self.next_at = 0.0  # the pace: not before
         self.gate = 0.0  # refusal, fault or Retry-After: not before
         self.sent_at = 0.0  # when the last request went out
+        self.ttfb = 0.0  # how long after a request the first byte of the last answer came
         self.in_flight = 0
         self.unsent = 0  # of these, still connecting
         self.good = 0  # good answers since the window last changed
@@ -90,16 +91,22 @@ class Host:
     def sent(self, now: float) -> None:
         """The request is on the wire: the next gap counts from here."""
         self.unsent -= 1
+        self.flushed(now)
+
+    def flushed(self, now: float) -> None:
+        """The loop has had its turn since: by now the bytes of the request are really out."""
         self.sent_at = now
         self.next_at = max(self.next_at, now + self._gap())
 
     def ask_delay(self, delay: float) -> None:
-        """The host's delay has become known; it counts from the last request already."""
+        """The host's delay has become known; it counts from the last request already, if there was one."""
         self.delay = delay
-        self.next_at = max(self.next_at, self.sent_at + self._gap())
+        if self.sent_at:
+            self.answered_after(self.sent_at, self.ttfb)
 
     def answered_after(self, sent_at: float, ttfb: float) -> None:
         """The first byte of an answer came ``ttfb`` seconds after its request had gone out."""
+        self.ttfb = ttfb
         if self.delay:
             late = min(ttfb, self.delay * _LATE_ARRIVAL)
             self.next_at = max(self.next_at, sent_at + late + self._gap())

@@ -1,35 +1,27 @@
 """A real web site on the loopback address, for tests and demonstrations."""
 
 import asyncio
-import contextlib
 import dataclasses
 import html
 import itertools
 import socket
 import string
 import struct
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from aiohttp import web
 from multidict import CIMultiDict
 
+from skitter.testing.server import Handler, ServerThread, listen
+
 __all__ = ["Handler", "Headers", "Seen", "Site"]
 
-Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 T = TypeVar("T")
-
-# A crawler may open all its connections at once; the kernel caps this at net.core.somaxconn.
-_BACKLOG = 8192
-# A stopping site waits this long for answers to end, and again for their cancellation.
-_GRACE_SECONDS = 0.2
-# Far above aiohttp's 8,190: how long a URL or a cookie may be is for the crawler to decide.
-_MAX_LINE_BYTES = 256 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,7 +72,7 @@ class Site:
         self._routes: _Routes[Handler] = _Routes()
         self._failures: _Routes[Iterator[Handler]] = _Routes()
         self._log = _Log(keep_log)
-        self._thread: _ServerThread | None = None
+        self._thread: ServerThread | None = None
 
     def start(self) -> None:
         """Start to answer; when this returns, the site can be reached.
@@ -90,12 +82,9 @@ class Site:
         """
         if self._thread is not None:
             raise RuntimeError("the site runs already")
-        _raise_open_files_limit()
-        # Bound here, not in the thread: a port that is taken raises in the caller, and connections
-        # queue in the kernel from now on, so there is nothing to wait for.
-        listener = socket.create_server((self._host, self._wanted_port), backlog=_BACKLOG)
+        listener = listen(self._host, self._wanted_port)
         self._port = listener.getsockname()[1]
-        self._thread = _ServerThread(listener, self._answer)
+        self._thread = ServerThread([listener], self._answer)
 
     def stop(self) -> None:
         """Stop within about a second, dropping what is unanswered; the log stays readable.
@@ -263,43 +252,6 @@ class Site:
         return failure or self._routes.find(target) or _missing
 
 
-class _ServerThread:
-    """The thread, its loop and the server on it, from construction to `stop`."""
-
-    def __init__(self, listener: socket.socket, answer: Handler) -> None:
-        self._listener = listener
-        self._answer = answer
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        # A daemon, so that a test that dies without stop() does not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name="skitter-site", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        server = web.Server(
-            self._answer,
-            handler_cancellation=True,
-            access_log=None,
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_LINE_BYTES,
-        )
-        listening = await self._loop.create_server(server, sock=self._listener, backlog=_BACKLOG)
-        await self._stopping.wait()
-        listening.close()
-        # One turn for connections that were accepted just now: they join the server in it.
-        await asyncio.sleep(0)
-        await server.shutdown(_GRACE_SECONDS)
-        await asyncio.sleep(0)  # and one for the transports that the shutdown closed
-
-
 class _Log:
     """What was asked, written by the server's thread alone and read by any."""
 
@@ -388,12 +340,3 @@ def _wire(path: str) -> str:
         raise ValueError(f"a path begins with a slash: {path!r}")
     # Only spaces, controls and non-ASCII are escaped: what is escaped already is left alone.
     return quote(path, safe=string.punctuation)
-
-
-def _raise_open_files_limit() -> None:
-    # Windows has no such limit; macOS may report one, "unlimited", that cannot be asked for.
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
