@@ -28,7 +28,7 @@ _PARKED = 6 * 3600.0
 _JITTER = 0.001
 # A request arrives between its sending and the first byte of its answer. The gap counts from the later,
 # but a slow page is no late arrival: by at most this share of the delay.
-_LATE_ARRIVAL = 0.05
+_LATE_ARRIVAL = 0.01
 
 
 class Signal(Enum):
