@@ -111,7 +111,8 @@ class Ledger:
             self._db.execute("DELETE FROM mark WHERE upto > ?", (after,))
             # An output of which nothing counts any more is still ours, and known by its head.
             self._db.execute(
-                "INSERT INTO mark SELECT id, ?, 0, 0, 0 FROM output WHERE id NOT IN (SELECT output FROM mark)",
+                "INSERT INTO mark SELECT id, ?, 0, 0, 0 FROM output"
+                " WHERE id NOT IN (SELECT output FROM mark)",
                 (after,),
             )
             self._db.execute(
