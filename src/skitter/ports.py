@@ -45,8 +45,9 @@ class Frontier(Protocol):
         """Lend up to so many due URLs of each named host, shallow and early ones first; then, ``each`` at
         most, those of up to ``hosts`` hosts with work that were not lent in this run. Fewer: no more."""
 
-    async def settle(self, batch: Batch) -> Change:
-        """Commit, all or nothing. Raises StorageError when the disk refuses."""
+    async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
+        """Commit, all or nothing. ``write`` is called first, where it may block: it writes the outputs, and
+        gives the marks that are committed with the batch. Raises StorageError when the disk refuses."""
 
     async def close(self) -> None:
         """Release files and threads."""

@@ -9,7 +9,6 @@ a crash inside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -190,8 +189,7 @@ def _fill(ledger: Ledger, output: _Output, held: int, note: Note) -> None:
     """Append the records that the output lacks."""
     if output.fields and ledger.ended() > held:
         note(f"{output.path}: without the large fields of {ledger.ended() - held:,} pages visited before")
-    lacking = ledger.rows(after=held)
-    while chunk := list(islice(lacking, _ROWS_AT_ONCE)):
+    while chunk := ledger.rows(held, _ROWS_AT_ONCE):
         held += len(chunk)
         written = output.sink.write(chunk)
         assert written is not None, "only what standard output took cannot be cut off"

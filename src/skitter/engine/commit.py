@@ -1,6 +1,6 @@
 """The way of a settlement to disk: records first, then one transaction for everything else.
 
-Settlements wait here for company: a commit comes when as many as the concurrency have gathered,
+Settlements wait here for company: a commit comes when half as many as the concurrency have gathered,
 after 100 ms, or at once when the crawl has nothing else to do.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from skitter.config import Config
 from skitter.failpoint import reached
@@ -21,7 +22,7 @@ _LINGER = 0.1
 
 
 class Committer:
-    """Gathers settlements and commits them. Never holds more than ``capacity`` uncommitted ones."""
+    """Gathers settlements and commits them. Never holds more uncommitted ones than the concurrency."""
 
     def __init__(
         self,
@@ -45,8 +46,10 @@ class Committer:
         self._disk_low = disk_low
         self._run_low = run_low
         self._low: str | None = None
-        self._capacity = config.limits.concurrency
-        self._room = asyncio.Semaphore(self._capacity)
+        capacity = config.limits.concurrency
+        self._room = asyncio.Semaphore(capacity)
+        # While one half is on its way to the disk, the other half gathers: nobody waits for room.
+        self._enough = max(1, capacity // 2)
         self._waiting: list[Settlement] = []
         self._roots: list[str] = []
         self._uncommitted = 0
@@ -67,7 +70,7 @@ class Committer:
         self._roots.extend(roots)
         self._uncommitted += 1
         self._dirty.set()
-        if len(self._waiting) >= self._capacity:
+        if len(self._waiting) >= self._enough:
             self._now.set()
 
     def hurry(self) -> None:
@@ -117,9 +120,9 @@ class Committer:
             self._failed = False
             return
         rows = [settlement.row for settlement in settlements if settlement.row is not None]
-        marks = await asyncio.to_thread(self._write, rows) if rows and self._sinks else {}
-        stamp = self._clock.stamp()
-        change = await self._frontier.settle(Batch(tuple(settlements), states, tuple(roots), marks, stamp))
+        batch = Batch(tuple(settlements), states, tuple(roots), stamp=self._clock.stamp())
+        write = partial(self._write, rows) if rows and self._sinks else None
+        change = await self._frontier.settle(batch, write)
         reached("after-commit-before-ack")
         self._failed = False
         self._uncommitted -= len(settlements)

@@ -29,11 +29,13 @@ class Ledger:
         with self._database.storage():
             return int(self._db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0])
 
-    def rows(self, after: int = 0) -> Iterator[Row]:
-        """Committed records in order of completion, without the first ``after``."""
+    def rows(self, after: int = 0, most: int = -1) -> list[Row]:
+        """Committed records in order of completion, without the first ``after``; ``most`` of them."""
         with self._database.storage():
-            for (line,) in self._db.execute("SELECT line FROM record WHERE id > ? ORDER BY id", (after,)):
-                yield Row(_RECORD.decode(line))
+            lines = self._db.execute(
+                "SELECT line FROM record WHERE id > ? ORDER BY id LIMIT ?", (after, most)
+            ).fetchall()
+        return [Row(_RECORD.decode(line)) for (line,) in lines]
 
     # -- outputs -----------------------------------------------------------------------------
 

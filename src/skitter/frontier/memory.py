@@ -6,12 +6,12 @@ import asyncio
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 
 from msgspec.structs import replace
 
-from skitter.model import Batch, Change, Entry, HostState, Lease, Opening, Reason, Row
+from skitter.model import Batch, Change, Entry, HostState, Lease, Mark, Opening, Reason, Row
 
 __all__ = ["MemoryFrontier"]
 
@@ -143,7 +143,9 @@ class MemoryFrontier:
             entries.append(entry)
         return Lease(origin, tuple(entries), queue.more(deepest), self._former.pop(origin, None))
 
-    async def settle(self, batch: Batch) -> Change:
+    async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
+        if write is not None:
+            await asyncio.to_thread(write)
         due: dict[str, float] = {}
         admitted = 0
         for settlement in batch.settlements:

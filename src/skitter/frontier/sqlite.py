@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from msgspec.structs import replace
+
 from skitter.frontier.store import Store
-from skitter.model import Batch, Change, Entry, Lease, Opening
+from skitter.model import Batch, Change, Entry, Lease, Mark, Opening
 
 __all__ = ["SqliteFrontier"]
 
@@ -37,8 +39,12 @@ class SqliteFrontier:
     ) -> Sequence[Lease]:
         return await self._call(self._store.lease, wants, now, hosts, each)
 
-    async def settle(self, batch: Batch) -> Change:
-        return await self._call(self._store.settle, batch)
+    async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
+        # One trip for both: each way back to a busy loop takes one of its turns.
+        return await self._call(self._settle, batch, write)
+
+    def _settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None) -> Change:
+        return self._store.settle(replace(batch, marks=write()) if write else batch)
 
     async def close(self) -> None:
         await self._call(self._store.close)
