@@ -60,6 +60,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     _check_folder(path)
     check_outputs(outputs, path)
     is_new = not (path / DATABASE).exists()
+    made = [Path(output) for output in outputs if output != "-" and not Path(output).exists()]
     with blame(folder):
         path.mkdir(mode=0o700, exist_ok=True)
     lock = JobLock(path / LOCK)
@@ -79,7 +80,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
             raise
     except BaseException:
         if is_new:
-            _remove(path)
+            _remove(path, made)
         lock.release()
         raise
     return Job(path, store, sinks, outputs, lock, tuple(notes))
@@ -190,8 +191,11 @@ def _said(value: object) -> str:
     return "not given" if value is None else str(value)
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, outputs: Sequence[Path]) -> None:
     """Leave nothing of a job behind that nothing came of."""
+    for output in outputs:
+        if output.is_file() and not output.stat().st_size:
+            output.unlink()
     for name in (*_DATABASE_FILES, LOCK):
         (path / name).unlink(missing_ok=True)
     if not any(path.iterdir()):

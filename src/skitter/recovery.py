@@ -56,6 +56,7 @@ def job_sinks(
         with blame(output.path):
             _look(ledger, output)
     _give_back(ledger, files, note)
+    _begin(ledger, [output for output in files if output.known is None], note)
     sinks = [output.sink for output in every]
     with closed_on_error(sinks):
         for output in every:
@@ -150,22 +151,22 @@ def _records_known(output: _Output) -> int:
 def _open(ledger: Ledger, output: _Output, note: Note) -> None:
     if output.path == "-":
         output.sink.open(None)
-    elif output.known is None:
-        _begin(ledger, output, note)
     else:
         _go_on(ledger, output, note)
 
 
-def _begin(ledger: Ledger, output: _Output, note: Note) -> None:
-    """An output that the job never wrote."""
+def _begin(ledger: Ledger, outputs: Sequence[_Output], note: Note) -> None:
+    """Outputs that the job never wrote. That they are ours is on the disk before a byte is in them: after a
+    power cut they must not look like somebody else's."""
     ended = ledger.ended()
-    ledger.keep(output.name, Mark(ended if output.is_items else 0))
-    reached("inside-recovery")
-    output.sink.open(None)
-    if not output.is_items:
-        _fill(ledger, output, 0, note)
-    elif ended:
-        note(_without_items(output, ended))
+    for output in outputs:
+        output.known = output.found = Mark(ended if output.is_items else 0)
+        ledger.keep(output.name, output.known)
+        if output.is_items and ended:
+            note(_without_items(output, ended))
+    if outputs:
+        ledger.sync()
+        reached("inside-recovery")
 
 
 def _go_on(ledger: Ledger, output: _Output, note: Note) -> None:

@@ -126,16 +126,6 @@ def test_the_systems_own_words_are_kept(number: int, text: str) -> None:
     assert text in told(OSError(number, "x")).message
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
-def test_running_out_of_files_is_our_own_fault(number: int) -> None:
-    """The hosts must not be parked for it, and the operator has to learn what to do."""
-    for error in (aiohttp.ClientConnectorError(KEY, os_error(number)), os_error(number)):
-        failure = told(error)
-        assert not failure.host_fault
-        assert failure.transient
-        assert "--concurrency" in failure.message
-
-
 def test_a_failure_starts_without_an_answer() -> None:
     """What had been received is added by the fetcher, which knows."""
     failure = told(TimeoutError())

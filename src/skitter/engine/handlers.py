@@ -213,7 +213,7 @@ def _is_ours(error: BaseException) -> bool:
 
 def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
     """One line: what, where in the handler's file, and what to write instead."""
-    if _is_ours(error):
+    if _is_ours(error) or isinstance(error, MemoryError):  # it says nothing about the page
         raise error
     code = _code(function)
     trace = _trace(error, code)

@@ -161,6 +161,8 @@ class Visitor:
             if len(answer.body) > _PARSE_OFF_LOOP:
                 return verdict, await asyncio.to_thread(read, answer, self._token, self._fields)
             return verdict, read(answer, self._token, self._fields)
+        except MemoryError:  # says nothing about the page: the run ends, and the page is pending
+            raise
         except Exception as error:  # whatever a parser trips over: the page ends, the crawl goes on
             return Done(Reason.UNPARSABLE, f"{type(error).__name__}: {error}"[:500]), plain
 

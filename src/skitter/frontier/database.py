@@ -102,7 +102,7 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
             if self._log_size() > _LOG_SIZE:
-                self._checkpoint()
+                self._fold()
 
     def _log_size(self) -> int:
         try:
@@ -110,10 +110,15 @@ class Database:
         except FileNotFoundError:  # a file system without shared memory has none
             return 0
 
-    def _checkpoint(self) -> None:
+    def _fold(self) -> None:
         """Fold the log into the database as far as readers allow. Never waits for them."""
         with during("mid-checkpoint"):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def checkpoint(self) -> None:
+        """Wait until everything that was committed is on the disk. Raises StorageError."""
+        with self.storage():
+            self._fold()
 
     def facts(self) -> dict[str, str]:
         """What is remembered of the job itself."""
@@ -129,7 +134,7 @@ class Database:
         """Close, with everything folded back into the one file."""
         with self.storage():
             try:
-                self._checkpoint()
+                self._fold()
             finally:
                 self.connection.close()
 

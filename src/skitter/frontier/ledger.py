@@ -86,6 +86,10 @@ class Ledger:
             if mark.head or not mark.length:
                 self._db.execute("UPDATE output SET head = ? WHERE id = ?", (mark.head, number))
 
+    def sync(self) -> None:
+        """Wait until all that was noted is on the disk."""
+        self._database.checkpoint()
+
     # -- back to pending ---------------------------------------------------------------------
 
     def give_back(self, after: int) -> int:

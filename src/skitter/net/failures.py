@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 
@@ -55,8 +54,6 @@ def translate(error: BaseException, *, was_sent: bool) -> Failure | None:
         transient = False
     if reason is Reason.TIMED_OUT and not was_sent:
         host_fault, text = True, "timed out while connecting"
-    if number in (errno.EMFILE, errno.ENFILE):
-        host_fault, text = False, "too many open files here; lower --concurrency"
-    elif reason is Reason.UNREACHABLE and number and number > 0:
+    if reason is Reason.UNREACHABLE and number and number > 0:
         text = f"{text}: {os.strerror(number).lower()}"
     return Failure(reason, text, transient, host_fault)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import errno
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from skitter.config import Http, Limits
-from skitter.errors import ConfigError
+from skitter.errors import ConfigError, StorageError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
@@ -64,7 +66,7 @@ class AiohttpFetcher:
         trip = _Trip(self._clock, self._lag, sent)
         try:
             async with waking_timeout(self._timeout):
-                answer = await self._on_a_live_connection(request, trip)
+                answer = await self._with_a_file(request, trip)
         except Exception as error:
             failure = translate(error, was_sent=trip.sent_at is not None)
             if failure is None:
@@ -76,6 +78,35 @@ class AiohttpFetcher:
             ttfb=trip.ttfb,
             elapsed=self._clock.now() - trip.start,
         )
+
+    async def _with_a_file(self, request: Request, trip: _Trip) -> Response | Failure:
+        """Idle connections may have used up the files that we may open: then they are closed. Raises
+        StorageError if that was not it: a limit of ours is no host's fault, and no URL's end."""
+        try:
+            return await self._on_a_live_connection(request, trip)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._drop_idle()
+            await asyncio.sleep(0)  # they are closed in the loop's next turn
+        try:
+            return await self._on_a_live_connection(request, trip)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            raise StorageError(
+                "too many open files: lower --concurrency or raise the limit (ulimit -n), "
+                "then run the same command again"
+            ) from error
+
+    def _drop_idle(self) -> None:
+        """Close the connections that are kept for later. aiohttp offers only to close all."""
+        assert self._session is not None
+        assert self._session.connector is not None
+        for connections in self._session.connector._conns.values():
+            for connection, _ in connections:
+                connection.close()
+        self._session.connector._conns.clear()
 
     async def _on_a_live_connection(self, request: Request, trip: _Trip) -> Response | Failure:
         """A kept connection may have been closed by the server just now: then a new one is tried, once
