@@ -1,4 +1,4 @@
-"""Room on the disks that a run writes to."""
+"""The disks that a run writes to: their room, and waiting for them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["Disks"]
+__all__ = ["Disks", "sync_folder"]
 
 # A disk that never had as much room as is wanted: it has to keep this share free.
 _SHARE_OF_SMALL = 10
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in ``folder`` are on the disk. Raises OSError."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows has no such thing to wait for
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Disks:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from skitter.disk import sync_folder
 from skitter.errors import JobError, StorageError
 from skitter.failpoint import during, reached
 from skitter.frontier.schema import FORMAT, MIGRATIONS, PRAGMAS, SCHEMA
@@ -119,6 +120,7 @@ class Database:
         """Wait until everything that was committed is on the disk. Raises StorageError."""
         with self.storage():
             self._fold()
+            sync_folder(self.path.absolute().parent)
 
     def facts(self) -> dict[str, str]:
         """What is remembered of the job itself."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
+from skitter.disk import sync_folder
 from skitter.errors import StorageError
 from skitter.failpoint import ARMED, reached
 from skitter.lock import hold
@@ -27,6 +28,7 @@ class AppendedFile:
         self._path = path
         self._file: int | None = None
         self._length = 0
+        self._is_named = False  # its name in the folder is on the disk
 
     def held(self, mark: Mark, head: bytes) -> Held:
         """Is what ``mark`` stands for there? ``head`` is how the file begins. Raises StorageError."""
@@ -91,6 +93,9 @@ class AppendedFile:
         try:
             if stat.S_ISREG(os.fstat(self._file).st_mode):
                 os.fsync(self._file)
+                if not self._is_named:
+                    sync_folder(Path(self._path).absolute().parent)
+                    self._is_named = True
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
 
