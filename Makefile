@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_PORT := 8273
 URL ?=
 
-.PHONY: crawl test lint clean
+.PHONY: crawl test crash lint clean
 .DELETE_ON_ERROR:
 
 # Stamps are newer than pyproject.toml when what it asks for is installed.
@@ -31,6 +31,11 @@ endif
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+# The long run: hundreds of kills, an hour or so; `make crash KILLS=30` for less. strace and root make it complete.
+KILLS ?= 300
+crash: $(VENV)/installed-dev
+	$(BIN)/python -m tests.crash --kills $(KILLS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
