@@ -107,5 +107,5 @@ class AppendedFile:
 
 
 def _may_begin(start: bytes, head: bytes) -> bool:
-    """Is this how the file begins, as far as it goes? Nothing but zeros is what a power cut leaves."""
-    return head.startswith(start) or not start.strip(b"\0")
+    """Is this how the file begins, as far as it goes? Zeros are what a power cut leaves."""
+    return head.startswith(start) or head.startswith(start.rstrip(b"\0"))
