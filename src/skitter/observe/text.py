@@ -13,7 +13,7 @@ _HOW = {
     FinishReason.LIMIT: "limit reached",
     FinishReason.TIME_LIMIT: "time limit reached",
     FinishReason.WAITING: "waiting",
-    FinishReason.DISK_LOW: "stopped, the disk is nearly full,",
+    FinishReason.DISK_LOW: "stopped (the disk is nearly full)",
     FinishReason.STOPPED: "stopped",
 }
 
