@@ -14,7 +14,7 @@ from skitter.frontier import Database, Ledger, Store, shift
 from skitter.lock import LOCK, JobLock
 from skitter.outputs import ITEMS, blame, check_outputs, looks_ours, refuse_busy, refuse_strangers
 from skitter.ports import Sink
-from skitter.recovery import job_sinks
+from skitter.recovery import is_whole, job_sinks
 from skitter.rules.url import authority_of
 
 __all__ = ["DATABASE", "Job", "folder_for", "open_job"]
@@ -59,12 +59,12 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     outputs = (*records, *items)
     _check_folder(path)
     check_outputs(outputs, path)
-    is_new = not (path / DATABASE).exists()
-    made = [Path(output) for output in outputs if output != "-" and not Path(output).exists()]
     with blame(folder):
         path.mkdir(mode=0o700, exist_ok=True)
     lock = JobLock(path / LOCK)
     lock.acquire()
+    is_new = not (path / DATABASE).exists()
+    made = [Path(output) for output in outputs if output != "-" and not Path(output).exists()]
     try:
         if config.output.fresh:
             _discard(path, records)
@@ -90,7 +90,7 @@ def _check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise JobError(f"--job {path}: is a file; choose another folder")
     if path.is_dir() and not (path / DATABASE).exists():
-        strangers = [file for file in path.iterdir() if file.name != LOCK]
+        strangers = [file for file in path.iterdir() if file.name not in (LOCK, *_DATABASE_FILES)]
         if strangers:
             raise JobError(f"--job {path}: holds other files and no job; choose another folder")
     if not path.exists() and not path.absolute().parent.is_dir():
@@ -102,7 +102,7 @@ def _check_folder(path: Path) -> None:
 
 def _discard(path: Path, outputs: Sequence[str]) -> None:
     """Remove the state and the outputs of the job: only files that skitter made."""
-    known = _known_outputs(path / DATABASE)
+    known = _known_outputs(path)
     made = [Path(output) for output in outputs if output != "-"]
     made += [path / name for name in known if not name.startswith(ITEMS)]
     for output in made:
@@ -119,16 +119,19 @@ def _discard(path: Path, outputs: Sequence[str]) -> None:
                 file.unlink()
 
 
-def _known_outputs(database: Path) -> Sequence[str]:
-    """What the job wrote; of a damaged database, what it writes by default."""
-    if not database.exists():
+def _known_outputs(path: Path) -> Sequence[str]:
+    """What the job wrote and is still there, not another job's by now; of a damaged database, what it writes
+    by default."""
+    if not (path / DATABASE).exists():
         return ()
     try:
-        opened = Database(database)
+        database = Database(path / DATABASE)
         try:
-            return Ledger(opened).outputs()
+            return tuple(
+                name for name in Ledger(database).outputs() if is_whole(Ledger(database), path, name)
+            )
         finally:
-            opened.close()
+            database.close()
     except StorageError:
         return (_PAGES,)
 
@@ -195,6 +198,10 @@ def _remove(path: Path, outputs: Sequence[Path]) -> None:
     """Leave nothing of a job behind that nothing came of."""
     for output in outputs:
         if output.is_file() and not output.stat().st_size:
+            try:
+                refuse_busy(output)
+            except JobError:  # another process has made it, just now
+                continue
             output.unlink()
     for name in (*_DATABASE_FILES, LOCK):
         (path / name).unlink(missing_ok=True)

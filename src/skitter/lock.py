@@ -74,8 +74,18 @@ class JobLock:
                 f"{self._path.parent} is in use by process {owner}; wait for it, stop it, "
                 "or choose another --job"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        if self._is_there(self._file):
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"{os.getpid()}\n".encode())
+        else:  # its former owner took it away meanwhile
+            os.close(self._file)
+            self.acquire()
+
+    def _is_there(self, file: int) -> bool:
+        try:
+            return self._path.stat().st_ino == os.fstat(file).st_ino
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Give it back."""

@@ -311,14 +311,13 @@ class Settlement(msgspec.Struct, frozen=True):
 
 class Mark(msgspec.Struct, frozen=True):
     """What an output holds: the first ``upto`` records, in ``length`` bytes, of which the last ``size`` have
-    the CRC-32 ``crc``. A sink leaves ``upto`` to those who count records, and gives ``head``, the
-    beginning of the file, when it has just written it."""
+    the CRC-32 ``crc``. A sink leaves ``upto`` to those who count records; ``size`` is 0 if it has
+    written nothing."""
 
     upto: int
     length: int = 0
     size: int = 0
     crc: int = 0
-    head: bytes = b""
 
 
 class Held(Enum):

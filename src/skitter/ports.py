@@ -59,10 +59,12 @@ class Sink(Protocol):
     name: str
 
     def held(self, mark: Mark, head: bytes) -> Held:
-        """Is what ``mark`` stands for in the output, which begins with ``head``? Raises StorageError."""
+        """Is what ``mark`` stands for in the output, which begins with ``head`` (nothing: it is to be empty)?
+        Raises StorageError."""
 
-    def open(self, offset: int | None) -> None:
-        """Begin; ``offset`` is the committed length (cut back to it) or None for a new output."""
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
+        """Begin; ``offset`` is the committed length (cut back to it) or None for a new output. ``began`` is
+        told how the output begins, before its first byte is written."""
 
     def write(self, rows: Sequence[Row]) -> Mark | None:
         """Append and hand to the kernel; what the output holds now, None if nothing of it can be cut off

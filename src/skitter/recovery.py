@@ -9,6 +9,7 @@ a crash inside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,10 @@ from skitter.outputs import ITEMS, blame, closed_on_error, name_in_job
 from skitter.ports import Sink
 from skitter.sinks import sink_for
 
-__all__ = ["job_sinks"]
+__all__ = ["is_whole", "job_sinks"]
 
 _ROWS_AT_ONCE = 1000
+_LONGEST_LINE = 1024 * 1024
 Note = Callable[[str], None]
 
 
@@ -73,6 +75,14 @@ def _output(folder: Path, path: str, *, is_items: bool, fields: bool) -> _Output
 # -- what is there ---------------------------------------------------------------------------
 
 
+def is_whole(ledger: Ledger, folder: Path, name: str) -> bool:
+    """Is the output that the job knows as ``name`` there, as it was left or without its end?"""
+    is_items = name.startswith(ITEMS)
+    sink = sink_for(str(folder / name.removeprefix(ITEMS)), name, items=is_items)
+    mark = next(ledger.marks(name), Mark(0))
+    return sink.held(mark, ledger.head(name)) in (Held.WHOLE, Held.SHORT)
+
+
 def _look(ledger: Ledger, output: _Output) -> None:
     """Find the newest mark that the file still has."""
     head = ledger.head(output.name)
@@ -80,6 +90,8 @@ def _look(ledger: Ledger, output: _Output) -> None:
         output.known = output.known or mark
         match output.sink.held(mark, head):
             case Held.WHOLE:
+                if mark.length and not mark.size and not _ends_as_ours(ledger, output, mark):
+                    raise JobError(_not_ours(output))
                 output.found = mark
                 return
             case Held.OTHER:
@@ -89,6 +101,20 @@ def _look(ledger: Ledger, output: _Output) -> None:
                 return
     if output.known is not None:
         output.found = Mark(0)
+
+
+def _ends_as_ours(ledger: Ledger, output: _Output, mark: Mark) -> bool:
+    """A job of the first format knows its outputs by the URL of their last record alone."""
+    if not Path(output.path).is_file():
+        return True
+    with Path(output.path).open("rb") as file:
+        file.seek(max(0, mark.length - _LONGEST_LINE))
+        tail = file.read(min(mark.length, _LONGEST_LINE))
+    last = tail[:-1].rpartition(b"\n")[2]
+    if output.is_items or len(last) == len(tail) - 1 < mark.length - 1:  # a line that is longer than that
+        return tail.endswith(b"\n")
+    (row,) = ledger.rows(mark.upto - 1, 1)
+    return tail.endswith(b"\n") and last.startswith(b'{"url":' + msgspec.json.encode(row.record.url))
 
 
 def _gone(output: _Output) -> None:
@@ -156,16 +182,13 @@ def _open(ledger: Ledger, output: _Output, note: Note) -> None:
 
 
 def _begin(ledger: Ledger, outputs: Sequence[_Output], note: Note) -> None:
-    """Outputs that the job never wrote. That they are ours is on the disk before a byte is in them: after a
-    power cut they must not look like somebody else's."""
+    """Outputs that the job never wrote."""
     ended = ledger.ended()
     for output in outputs:
         output.known = output.found = Mark(ended if output.is_items else 0)
         ledger.keep(output.name, output.known)
         if output.is_items and ended:
             note(_without_items(output, ended))
-    if outputs:
-        ledger.sync()
         reached("inside-recovery")
 
 
@@ -176,7 +199,7 @@ def _go_on(ledger: Ledger, output: _Output, note: Note) -> None:
     if mark != output.known:
         ledger.keep(output.name, mark)
         reached("inside-recovery")
-    output.sink.open(mark.length)
+    output.sink.open(mark.length, partial(ledger.begin, output.name))
     reached("inside-recovery")
     lacks = ledger.ended() - mark.upto
     if not output.is_items:

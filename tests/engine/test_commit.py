@@ -44,7 +44,7 @@ class RecordingSink:
     def held(self, mark: Mark, head: bytes) -> Held:
         raise AssertionError("that is for a start")
 
-    def open(self, offset: int | None) -> None:
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
         raise AssertionError("that is for a start")
 
     def write(self, rows: Sequence[Row]) -> Mark:

@@ -446,7 +446,7 @@ class SlowSink:
     def held(self, mark: Mark, head: bytes) -> Held:
         return Held.WHOLE
 
-    def open(self, offset: int | None) -> None:
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
         pass
 
     def write(self, rows: Sequence[Row]) -> Mark | None:

@@ -84,7 +84,8 @@ def test_a_new_job_has_no_outputs_and_no_records(ledger: Ledger) -> None:
 
 
 def test_marks_come_newest_first_and_each_output_has_its_own(ledger: Ledger) -> None:
-    ledger.keep(OUT, Mark(2, 20, 10, 7, b"head"))
+    ledger.keep(OUT, Mark(2, 20, 10, 7))
+    ledger.begin(OUT, b"head")
     ledger.keep(OUT, Mark(5, 50, 30, 8))
     ledger.keep(MORE, Mark(3, 1))
     assert list(ledger.marks(OUT)) == [Mark(5, 50, 30, 8), Mark(2, 20, 10, 7)]
@@ -104,13 +105,24 @@ def test_what_was_noted_beyond_a_kept_mark_is_no_longer_true(ledger: Ledger) -> 
 
 def test_an_output_that_begins_anew_has_another_beginning(ledger: Ledger) -> None:
     """Its first line may be that of another page."""
-    ledger.keep(OUT, Mark(2, 20, head=b"one"))
-    ledger.keep(OUT, Mark(1, 10))
-    assert ledger.head(OUT) == b"one", "cut, it begins as before"
     ledger.keep(OUT, Mark(0))
-    assert ledger.head(OUT) == b""
-    ledger.keep(OUT, Mark(2, 20, head=b"two"))
-    assert ledger.head(OUT) == b"two"
+    for head in (b"one", b"two"):
+        ledger.begin(OUT, head)
+        ledger.keep(OUT, Mark(2, 20))
+        assert ledger.head(OUT) == head
+        ledger.keep(OUT, Mark(0))
+        assert ledger.head(OUT) == head, "by it the bytes are known that are cut off next"
+
+
+def test_a_commit_without_items_leaves_the_end_known(database: Database, ledger: Ledger) -> None:
+    """Nothing was written for those pages: what was written before still has to be there."""
+    store = Store(database)
+    store.admit([entry(f"{A}/{n}") for n in range(2)], [])
+    items = lent(store)
+    ledger.keep(OUT, Mark(0))
+    store.settle(Batch((done(items[0]),), marks={OUT: Mark(0, 20, 20, 5)}))
+    store.settle(Batch((done(items[1]),), marks={OUT: Mark(0, 20)}))
+    assert next(ledger.marks(OUT)) == Mark(2, 20, 20, 5)
 
 
 def test_a_mark_at_a_number_of_records(ledger: Ledger) -> None:
@@ -132,10 +144,9 @@ def test_a_commit_notes_what_outputs_hold_with_it(database: Database, ledger: Le
     store.admit([entry(f"{A}/{n}") for n in range(3)], [])
     items = lent(store)
     ledger.keep(OUT, Mark(0))
-    store.settle(Batch((done(items[0]), done(items[1])), marks={OUT: Mark(0, 20, 20, 5, b"head")}))
+    store.settle(Batch((done(items[0]), done(items[1])), marks={OUT: Mark(0, 20, 20, 5)}))
     store.settle(Batch((done(items[2]),), marks={OUT: Mark(0, 30, 10, 6)}))
     assert list(ledger.marks(OUT)) == [Mark(3, 30, 10, 6), Mark(2, 20, 20, 5), Mark(0)]
-    assert ledger.head(OUT) == b"head"
 
 
 def test_rows_come_in_order_without_the_first_ones(database: Database, ledger: Ledger) -> None:

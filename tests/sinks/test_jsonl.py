@@ -71,7 +71,7 @@ def written(path: Path, *names: str) -> list[Mark]:
 def test_what_is_there_is_known_again_by_its_last_bytes(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     marks = written(path, "1", "2", "3")
-    head, sink = marks[0].head, JsonlSink(str(path))
+    head, sink = path.read_bytes()[:64], JsonlSink(str(path))
     with path.open("ab") as file:
         file.write(b"not committed")
     assert [sink.held(mark, head) for mark in (Mark(0), *marks)] == [Held.WHOLE] * 4
@@ -91,10 +91,26 @@ def test_a_file_that_is_not_the_one_we_wrote_is_known(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     (mark,) = written(path, "1")
     same_start = path.read_bytes()[:200]
+    head = same_start[:64]
     for data in (b"notes\n", b"x" * 20_000, same_start + b"x" * 20_000):
         path.write_bytes(data)
-        assert JsonlSink(str(path)).held(mark, mark.head) is Held.OTHER
+        assert JsonlSink(str(path)).held(mark, head) is Held.OTHER
         assert path.read_bytes() == data
+
+
+def test_the_beginning_is_told_before_it_is_written(tmp_path: Path) -> None:
+    """What was written and never committed is known by it; where nothing was begun, nothing is ours."""
+    path, told = tmp_path / "out.jsonl", []
+    sink = JsonlSink(str(path))
+    sink.open(None, lambda head: told.append((head, path.stat().st_size)))
+    sink.write([])
+    for name in "ab":
+        sink.write([row(f"http://a.test/{name}")])
+    sink.close()
+    assert told == [(path.read_bytes()[:64], 0)]
+    assert sink.held(Mark(0), told[0][0]) is Held.WHOLE
+    assert sink.held(Mark(0), b"") is Held.OTHER
+    assert sink.held(Mark(0), b"precious") is Held.OTHER
 
 
 def test_compressed_lines_end_a_member_at_each_commit(tmp_path: Path) -> None:

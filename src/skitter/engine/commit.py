@@ -73,6 +73,10 @@ class Committer:
         if len(self._waiting) >= self._enough:
             self._now.set()
 
+    def touch(self) -> None:
+        """Something is known of a host that has to outlive us, with or without company."""
+        self._dirty.set()
+
     def hurry(self) -> None:
         """Commit at once what there is: the crawl waits for it."""
         if self._waiting:

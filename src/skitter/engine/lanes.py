@@ -48,6 +48,7 @@ class Lanes:
         self.schedule = Schedule()
         self.in_hand = 0  # leased URLs that no visit has begun with
         self.leasing = False  # an answer of the frontier is awaited
+        self.changed: Callable[[], None] = lambda: None  # is told of what has to be stored soon
         self.more_hosts = False  # the frontier has hosts with work that were not lent yet
         self._config = config
         self._fetcher = fetcher
@@ -60,6 +61,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._wanted: dict[str, Lane] = {}
         self._hosts_wanted = 0
+        self._given: set[str] = set()
         self._asked = asyncio.Event()
         self._touched: set[str] = set()
         self._copies: dict[str, RobotsCopy] = {}  # robots.txt files that are not stored yet
@@ -72,6 +74,7 @@ class Lanes:
         lane = self._lanes.get(origin)
         if lane is None:
             lane = self._lanes[origin] = Lane(Host(origin, self._config.politeness))
+            lane.host.given = origin in self._given
         return lane
 
     def _meet(self, origin: str) -> Lane:
@@ -102,8 +105,10 @@ class Lanes:
 
     def give(self, origin: str) -> None:
         """A seed of the user's lies there: his headers, cookies and auth may be sent."""
-        self.lane(origin).host.given = True
-        self._touched.add(origin)
+        self._given.add(origin)
+        if origin in self._lanes:
+            self._lanes[origin].host.given = True
+            self._touched.add(origin)
 
     def want(self, lane: Lane) -> None:
         """Ask the frontier for more before the lane runs dry."""
@@ -227,6 +232,7 @@ class Lanes:
         host.ask_delay(max(self._config.politeness.delay, rules.crawl_delay))
         self._copies[host.origin] = copy
         self._touched.add(host.origin)
+        self.changed()
 
     def _close(self, lane: Lane, done: Done) -> None:
         """All URLs of the host end so, unasked."""
@@ -316,6 +322,8 @@ class Lanes:
 
     def _hold_back(self, lane: Lane, until: float, why: str) -> None:
         lane.host.wait(until)
+        self._touched.add(lane.host.origin)
+        self.changed()
         wait = until - self._clock.now()
         if wait >= _NEWS:
             self._observe(HostWaits(lane.host.origin, until, wait, why))

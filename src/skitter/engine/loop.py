@@ -42,6 +42,7 @@ class Engine:
 
     _loop: asyncio.AbstractEventLoop | None
     _seeds_before_start = _SEEDS_BEFORE_START
+    _grace: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Engine:
         self._committer = Committer(
             config, frontier, sinks, clock, self._lanes.take_states, self._apply, disk_low, self._run_low
         )
+        self._lanes.changed = self._committer.touch
         self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
         self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
         self._watch, self._loop = watch, None
@@ -82,7 +84,6 @@ class Engine:
         self._finish: FinishReason | None = None
         self._come_back_at: float | None = None
         self._hard_stop = asyncio.Event()
-        self._grace: asyncio.TimerHandle | None = None
 
     # -- from outside ------------------------------------------------------------------------
 
@@ -142,7 +143,8 @@ class Engine:
     # -- the loop ----------------------------------------------------------------------------
 
     async def _crawl(self, seeds: Iterable[str], stay: asyncio.Event | None, began: float) -> None:
-        await self._committer.look_at_disk()
+        if self._totals.pending or not self._totals.by_reason:  # there is something to do
+            await self._committer.look_at_disk()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._committer.run(), name="committer")
             background = [

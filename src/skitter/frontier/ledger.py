@@ -83,11 +83,12 @@ class Ledger:
                 "INSERT INTO mark VALUES (?, ?, ?, ?, ?)",
                 (number, mark.upto, mark.length, mark.size, mark.crc),
             )
-            if mark.head or not mark.length:
-                self._db.execute("UPDATE output SET head = ? WHERE id = ?", (mark.head, number))
 
-    def sync(self) -> None:
-        """Wait until all that was noted is on the disk."""
+    def begin(self, path: str, head: bytes) -> None:
+        """The output is going to begin so. That is on the disk before a byte is in it: whatever happens, it
+        does not look like somebody else's."""
+        with self._database.transaction():
+            self._db.execute("UPDATE output SET head = ? WHERE path = ?", (head, path))
         self._database.checkpoint()
 
     # -- back to pending ---------------------------------------------------------------------

@@ -31,6 +31,11 @@ _IDS_KEPT = 50_000
 # Most links of a page are on the page before, too: the keys of the last ones met (8 MB) spare nine of ten
 # trips into the table, which were a third of the time of a commit.
 _LATELY_KEPT = 100_000
+_AS_BEFORE = """
+    UPDATE mark SET (size, crc) = (SELECT size, crc FROM mark AS former
+        WHERE former.output = mark.output AND former.upto < mark.upto ORDER BY former.upto DESC LIMIT 1)
+    WHERE output = ? AND upto = ?
+"""
 _NEXT_HOST = "SELECT host FROM pending WHERE host > ? ORDER BY host LIMIT 1"
 
 
@@ -280,8 +285,8 @@ class Store:
                 "INSERT INTO mark VALUES (?, ?, ?, ?, ?)",
                 (number, work.last, mark.length, mark.size, mark.crc),
             )
-            if mark.head:
-                self._db.execute("UPDATE output SET head = ? WHERE id = ?", (mark.head, number))
+            if not mark.size:  # nothing was written: the end is known by what was written before
+                self._db.execute(_AS_BEFORE, (number, work.last))
 
     def _count(self, work: _Work, stamp: str) -> int:
         """Bring the counters up to date; they live and die with the rows that they count."""
@@ -298,7 +303,10 @@ class Store:
             facts["seed_fetched"] = "1"
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
         for host, seq in work.settled:
-            self._leased.get(host, set()).discard(seq)
+            lent = self._leased.get(host, set())
+            lent.discard(seq)
+            if not lent:
+                self._leased.pop(host, None)
         return pending
 
     def _next_level(self, batch: Batch, work: _Work) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
@@ -28,16 +29,19 @@ class AppendedFile:
         self._path = path
         self._file: int | None = None
         self._length = 0
+        self._began: Callable[[bytes], None] | None = None
         self._is_named = False  # its name in the folder is on the disk
 
     def held(self, mark: Mark, head: bytes) -> Held:
-        """Is what ``mark`` stands for there? ``head`` is how the file begins. Raises StorageError."""
+        """Is what ``mark`` stands for there? ``head`` is how the file begins; of a job of the first format it
+        is not known. Raises StorageError."""
+        path = Path(self._path)
         try:
-            with Path(self._path).open("rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return Held.WHOLE
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for its writer
+                return Held.WHOLE
+            with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                if not _may_begin(file.read(len(head)), head):
+                if not _may_begin(file.read(len(head) or 1), head) and (head or not mark.length):
                     return Held.OTHER
                 if size < mark.length:
                     return Held.SHORT
@@ -52,11 +56,13 @@ class AppendedFile:
         # Some file systems keep a length over a power cut, but not the bytes.
         return Held.SHORT if tail.endswith(b"\0") else Held.OTHER
 
-    def open(self, offset: int | None) -> None:
-        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on.
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
+        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on. ``began`` is told how the
+        file begins, before its first byte is written.
 
         Raises JobError if another process writes it, StorageError.
         """
+        self._began = began
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         try:
             # 0600 as for the whole job (F7): records may hold what the user's credentials opened.
@@ -71,7 +77,8 @@ class AppendedFile:
     def append(self, content: bytes) -> Mark:
         """What the file holds now. Raises StorageError; then only the next start can tell what is in it."""
         assert self._file is not None
-        first = self._length == 0
+        if content and not self._length and self._began is not None:
+            self._began(content[:_HEAD])
         data = memoryview(content)
         try:
             if ARMED:
@@ -85,7 +92,7 @@ class AppendedFile:
             raise StorageError(f"{self._path}: {error.strerror}") from error
         self._length += len(content)
         tail = content[-_TAIL:]
-        return Mark(0, self._length, len(tail), crc32(tail), content[:_HEAD] if first else b"")
+        return Mark(0, self._length, len(tail), crc32(tail))
 
     def sync(self) -> None:
         """Wait until the disk has it all. Raises StorageError."""
@@ -108,4 +115,4 @@ class AppendedFile:
 
 def _may_begin(start: bytes, head: bytes) -> bool:
     """Is this how the file begins, as far as it goes? Zeros are what a power cut leaves."""
-    return head.startswith(start) or head.startswith(start.rstrip(b"\0"))
+    return head.startswith((start, start.rstrip(b"\0")))

@@ -32,12 +32,13 @@ class JsonlSink:
         """Is what ``mark`` stands for there? Raises StorageError."""
         return self._file.held(mark, head)
 
-    def open(self, offset: int | None) -> None:
-        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on.
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
+        """Make the file (``offset`` None), or cut it to ``offset`` bytes and go on. ``began`` is told how the
+        file begins, before its first byte is written.
 
         Raises JobError if another process writes it, StorageError.
         """
-        self._file.open(offset)
+        self._file.open(offset, began)
 
     def write(self, rows: Sequence[Row]) -> Mark:
         """Append; what the file holds now. Raises StorageError."""

@@ -27,7 +27,7 @@ class StdoutSink:
         """Whatever was written is gone down the pipe."""
         return Held.WHOLE
 
-    def open(self, offset: int | None) -> None:
+    def open(self, offset: int | None, began: Callable[[bytes], None] | None = None) -> None:
         """Nothing to open; nothing can be cut back."""
 
     def write(self, rows: Sequence[Row]) -> None:
