@@ -56,16 +56,28 @@ def _hits(bench: Bench, point: str, *, library: bool) -> int:
 
 
 def _one_kill(bench: Bench, point: str, n: int, *, library: bool) -> Outcome:
+    """How many commits a run has is a matter of time: where this one has fewer than the one that was counted,
+    its end is sought a little earlier, in a new job."""
+    for earlier in (n, n * 9 // 10, n * 8 // 10):
+        outcome, reached = _kill_at(bench, point, max(1, earlier), library=library)
+        if reached or n == 1:
+            break
+    return outcome
+
+
+def _kill_at(bench: Bench, point: str, n: int, *, library: bool) -> tuple[Outcome, bool]:
     trial = _prepare(bench, point, library=library)
+    reached = False
     # What recovers a killed recovery, or migration, may be killed as well.
     for again in range(2 if point in (_RECOVERY, _MIGRATION) else 1):
         ended = trial.start(**{FAILPOINT: f"{point}:{n}"}).wait()
+        reached |= ended.killed
         if not ended.killed and not again:
             trial.found.append(f"K3 {point}:{n} was not reached; it ended with {ended.code}")
         trial.look()
     trial.finish()
     _nothing_new(trial)
-    return trial.outcome("K3", f"{point}:{n} ({trial.crawl.form})")
+    return trial.outcome("K3", f"{point}:{n} ({trial.crawl.form})"), reached
 
 
 def _nothing_new(trial: Trial) -> None:
