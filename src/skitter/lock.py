@@ -74,12 +74,16 @@ class JobLock:
                 f"{self._path.parent} is in use by process {owner}; wait for it, stop it, "
                 "or choose another --job"
             ) from None
-        if self._is_there(self._file):
-            os.ftruncate(self._file, 0)
-            os.write(self._file, f"{os.getpid()}\n".encode())
-        else:  # its former owner took it away meanwhile
-            os.close(self._file)
-            self.acquire()
+        try:
+            if self._is_there(self._file):
+                os.ftruncate(self._file, 0)
+                os.write(self._file, f"{os.getpid()}\n".encode())
+                return
+        except OSError as error:
+            self.release()
+            raise StorageError(f"{self._path}: {error.strerror}") from error
+        self.release()  # its former owner took it away meanwhile
+        self.acquire()
 
     def _is_there(self, file: int) -> bool:
         try:
