@@ -263,8 +263,9 @@ class Lanes:
             on_the_wire = True
             host.sent(self._clock.now())
             self._observe(Requested(request.url))
-            if host.delay:
+            if host.delay or lane.robots is None:  # then it is about to be told a delay
                 asyncio.get_running_loop().call_soon(lambda: host.flushed(self._clock.now()))
+            if host.delay:
                 self.schedule.put(lane)
                 self._wake.set()
 
