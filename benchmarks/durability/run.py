@@ -1,7 +1,7 @@
 """What durability costs: the same crawl with everything in memory and no output, with a job (SQLite and
 JSONL), and with a job that waits for the disk at each commit. Interleaved, medians, one process a crawl.
 
-    python benchmarks/durability/run.py [--rounds 5] [--pages 4000]
+    python benchmarks/durability/run.py [--rounds 5] [--pages 4000] [--size 8]
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ MODES = ("memory", "job", "durable")
 WORDS = ("crawl", "host", "page", "link", "delay", "window", "frontier", "record", "sink", "lease", "gate")
 
 
-def serve(pages: int) -> None:
-    """A site of ``pages`` pages of about 8 KiB with twelve links each; says its address, and serves until
+def serve(pages: int, size: int) -> None:
+    """A site of ``pages`` pages of about ``size`` KiB with twelve links each; says its address, serves until
     its standard input ends."""
     chance = random.Random(1)
     with Site(keep_log=False) as site:
         for number in range(pages):
             links = [f"/p/{4 * number + 1 + n}" for n in range(4) if 4 * number + 1 + n < pages]
             links += [f"/p/{chance.randrange(pages)}" for _ in range(8)]
-            text = "".join(f"<p>{' '.join(chance.choices(WORDS, k=60))}</p>\n" for _ in range(18))
+            text = "".join(f"<p>{' '.join(chance.choices(WORDS, k=60))}</p>\n" for _ in range(size * 18 // 8))
             site.page(f"/p/{number}", text, title=f"page {number}", links=links)
         print(site.url("/p/0"), flush=True)
         sys.stdin.read()
@@ -54,11 +54,14 @@ def crawl(mode: str, url: str) -> None:
     print(json.dumps({**figures, "rss": used.ru_maxrss / 1024}))
 
 
-def measure(rounds: int, pages: int) -> None:
+def measure(rounds: int, pages: int, size: int) -> None:
     """Run all, in turns, and print the table."""
     myself = [sys.executable, __file__]
     with subprocess.Popen(
-        [*myself, "--serve", "--pages", str(pages)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*myself, "--serve", "--pages", str(pages), "--size", str(size)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
@@ -74,7 +77,7 @@ def measure(rounds: int, pages: int) -> None:
     print(
         f"skitter {skitter.__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     )
-    print(f"{rounds} rounds, {pages:,} pages of 8 KiB, one host with a window of 64; medians\n")
+    print(f"{rounds} rounds, {pages:,} pages of {size} KiB, one host with a window of 64; medians\n")
     print("| crawl | pages/s | of memory | CPU s | RSS MiB |\n|---|---|---|---|---|")
     best = statistics.median(run["wall"] for run in found["memory"])
     for mode, runs in found.items():
@@ -88,15 +91,16 @@ def main() -> None:
     parser.add_argument("url", nargs="?")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pages", type=int, default=4000)
+    parser.add_argument("--size", type=int, default=8, help="of a page, in KiB")
     parser.add_argument("--mode", choices=MODES)
     parser.add_argument("--serve", action="store_true")
     found = parser.parse_args()
     if found.serve:
-        serve(found.pages)
+        serve(found.pages, found.size)
     elif found.mode:
         crawl(found.mode, found.url)
     else:
-        measure(found.rounds, found.pages)
+        measure(found.rounds, found.pages, found.size)
 
 
 if __name__ == "__main__":
