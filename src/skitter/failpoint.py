@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from skitter.errors import ConfigError
 
@@ -50,7 +51,7 @@ class _Armed:
     def reached(self, name: str) -> None:
         self._counts[name] += 1
         if self._trace:
-            with open(self._trace, "a", encoding="ascii") as file:  # noqa: PTH123 - one call for each point
+            with Path(self._trace).open("a", encoding="ascii") as file:
                 file.write(f"{name}\n")
         if name == self._name and self._counts[name] == self._number:
             os.kill(os.getpid(), signal.SIGKILL)

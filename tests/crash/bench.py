@@ -51,7 +51,7 @@ class Bench:
             self._clean(self.crawl())
             self.usual = self.oracle.counts()
         if crawl.form not in self._seconds:
-            self._clean(self.crawl(library=crawl.library, **crawl.options))
+            self._clean(self.crawl(library=crawl.has_handlers, **crawl.options))
         return self._seconds[crawl.form]
 
     def _clean(self, crawl: Crawl) -> None:

@@ -24,13 +24,13 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "HOME", "LANG")
 class Crawl:
     """One job, and the command or the program that makes or continues it; all of it in ``folder``.
 
-    ``library`` is a program with handlers, which writes items and records; else it is the command,
+    ``has_handlers`` is a program with handlers, which writes items and records; else it is the command,
     which writes two outputs of records. ``options`` are those of the library, by name.
     """
 
     folder: Path
     seeds: tuple[str, ...]
-    library: bool = False
+    has_handlers: bool = False
     options: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
@@ -41,12 +41,16 @@ class Crawl:
     @property
     def records(self) -> tuple[Path, ...]:
         """The outputs that get a line a record: one within the job's folder, one beside it."""
-        return (self.folder / "b.jsonl",) if self.library else (self.job / "a.jsonl", self.folder / "b.jsonl")
+        return (
+            (self.folder / "b.jsonl",)
+            if self.has_handlers
+            else (self.job / "a.jsonl", self.folder / "b.jsonl")
+        )
 
     @property
     def items(self) -> Path | None:
         """The output of what handlers make."""
-        return self.job / "items.jsonl" if self.library else None
+        return self.job / "items.jsonl" if self.has_handlers else None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -56,7 +60,7 @@ class Crawl:
     @property
     def form(self) -> str:
         """For the table and for messages."""
-        words = ["library" if self.library else "command"]
+        words = ["library" if self.has_handlers else "command"]
         words += [name if value is True else f"{name}={value}" for name, value in self.options.items()]
         return " ".join(words)
 

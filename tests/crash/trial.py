@@ -125,7 +125,7 @@ class Trial:
 
     def _check_requests(self) -> None:
         oracle = self.bench.oracle
-        most = _WITH_HANDLERS if self.crawl.library else _AT_ONE_KILL
+        most = _WITH_HANDLERS if self.crawl.has_handlers else _AT_ONE_KILL
         if not self._may_repeat:
             usual = self.bench.usual
             self._note("I3", invariants.bounded_refetch(oracle.counts(), usual, self.deaths, most))

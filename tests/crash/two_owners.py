@@ -19,11 +19,11 @@ _USAGE = 2
 def two_owners(bench: Bench) -> Iterator[Outcome]:
     """A second process on a live job is told whose it is; ``status`` disturbs nobody; after a SIGKILL the
     next one starts at once."""
+    quarter = len(bench.oracle.expected) // 4
     for library in (False, True):
         trial = Trial(bench, bench.crawl(library=library))
         owner = trial.start()
-        quarter = len(bench.oracle.expected) // 4
-        if not owner.wait_until(lambda: len(bench.oracle.requests) > quarter):  # noqa: B023 - called here
+        if not owner.wait_until(lambda: len(bench.oracle.requests) > quarter):
             trial.found.append("I12 the crawl did not get under way")
         _second(trial, owner)
         _status(trial, owner)
@@ -36,7 +36,7 @@ def two_owners(bench: Bench) -> Iterator[Outcome]:
 
 def _second(trial: Trial, owner: Running) -> None:
     trial.checked.add("I12")
-    words = dataclasses.replace(trial.crawl, library=False).words()
+    words = dataclasses.replace(trial.crawl, has_handlers=False).words()
     ended = start(words, trial.crawl.folder).wait(20.0)
     if ended.code != _USAGE or str(owner.process.pid) not in ended.stderr or "Traceback" in ended.stderr:
         trial.found.append(f"I12 the second process ended with {ended.code}: {ended.stderr[-300:]}")
