@@ -131,7 +131,7 @@ class Jobs:
         assert self.sql("SELECT * FROM tally ORDER BY 1") == self.sql(f"{counted} GROUP BY 1 ORDER BY 1")
         ((pending,),) = self.sql("SELECT count(*) FROM pending")
         assert self.sql("SELECT value FROM meta WHERE name = 'pending'") == [(str(pending),)]
-        assert self.sql("SELECT count(*) FROM seen WHERE record IS NULL") == [(pending,)]
+        assert self.sql("SELECT count(*) FROM seen WHERE key NOT IN (SELECT key FROM record)") == [(pending,)]
         assert self.sql("SELECT count(*), coalesce(max(id), 0) FROM record") == [
             self.sql("SELECT coalesce(max(id), 0), count(*) FROM record")[0]
         ]

@@ -156,14 +156,13 @@ def _has(db: sqlite3.Connection, table: str) -> bool:
 
 _FORGOTTEN = {
     "a URL that neither waits nor has ended": """
-        SELECT key FROM seen WHERE record IS NULL AND key NOT IN (SELECT key FROM pending)""",
+        SELECT key FROM seen WHERE key NOT IN (SELECT key FROM record UNION ALL SELECT key FROM pending)""",
     "a URL that waits and has ended": """
         SELECT key FROM pending WHERE key IN (SELECT key FROM record)""",
     "a URL that waits twice": "SELECT key FROM pending GROUP BY key HAVING count(*) > 1",
     "a URL with two records": "SELECT key FROM record GROUP BY key HAVING count(*) > 1",
-    "a record that its URL does not know": """
-        SELECT record.id FROM record LEFT JOIN seen ON seen.record = record.id AND seen.key = record.key
-        WHERE seen.key IS NULL""",
+    "a URL that has ended and was never admitted": """
+        SELECT key FROM record WHERE key NOT IN (SELECT key FROM seen)""",
     "a URL that waits and was never admitted": """
         SELECT key FROM pending WHERE key NOT IN (SELECT key FROM seen)""",
     "an unknown host": "SELECT host FROM pending WHERE host NOT IN (SELECT id FROM host)",

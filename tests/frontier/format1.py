@@ -9,7 +9,8 @@ __all__ = ["downgrade"]
 
 
 def downgrade(database: Path) -> None:
-    """Turn a database of format 2 into one of format 1: committed lengths only, no marks."""
+    """Turn a database of format 3 into one of format 1: committed lengths only, no marks, and at each key
+    the number of its record."""
     db = sqlite3.connect(database, isolation_level=None)
     db.executescript(
         """BEGIN;
@@ -19,6 +20,8 @@ def downgrade(database: Path) -> None:
         DROP TABLE mark;
         DROP TABLE output;
         ALTER TABLE former RENAME TO output;
+        ALTER TABLE seen ADD COLUMN record INTEGER;
+        UPDATE seen SET record = (SELECT max(id) FROM record WHERE record.key = seen.key);
         DELETE FROM meta WHERE name = 'stamp';
         UPDATE meta SET value = '1' WHERE name = 'format';
         COMMIT;"""

@@ -18,7 +18,7 @@ from tests.frontier.format1 import downgrade
 import skitter
 from skitter.errors import JobError, StorageError
 from skitter.frontier import Database, Ledger
-from skitter.frontier.schema import MIGRATIONS
+from skitter.frontier.schema import FORMAT, MIGRATIONS
 from skitter.testing import Site
 
 PAGES = 30
@@ -84,7 +84,7 @@ def test_a_job_of_the_first_format_goes_on(site: Site, tmp_path: Path, old: Path
     for name, data in half.items():
         assert (tmp_path / name).read_bytes().startswith(data), name
     assert len(site.requests) - before <= PAGES + 1 - 15 + 1, "nothing is asked for again"
-    assert meta(old)["format"] == "2"
+    assert meta(old)["format"] == FORMAT
 
 
 def test_what_the_first_format_had_not_committed_is_cut_off(site: Site, tmp_path: Path, old: Path) -> None:
@@ -141,9 +141,12 @@ def test_a_migration_that_fails_in_the_middle_leaves_the_job_as_it_was(
     assert len(urls(tmp_path / "pages.jsonl")) == PAGES + 1
 
 
-@pytest.mark.parametrize("number", range(1, len(MIGRATIONS["1"].statements) + 1))
+_STEPS = [former for former, step in MIGRATIONS.items() for _ in step.statements]
+
+
+@pytest.mark.parametrize(("number", "former"), list(enumerate(_STEPS, 1)))
 def test_a_kill_within_the_migration_loses_nothing(
-    site: Site, tmp_path: Path, old: Path, number: int
+    site: Site, tmp_path: Path, old: Path, number: int, former: str
 ) -> None:
     program = f"from pathlib import Path; from skitter.frontier import Database; Database(Path({str(old)!r}))"
     result = subprocess.run(
@@ -152,21 +155,21 @@ def test_a_kill_within_the_migration_loses_nothing(
         timeout=30,
     )
     assert result.returncode == -9
-    assert meta(old)["format"] == "1"
+    assert meta(old)["format"] == former
     database = Database(old)
     assert set(Ledger(database).outputs()) == {str(tmp_path / OUTPUTS[0]), f"items:{tmp_path / OUTPUTS[1]}"}
     database.close()
-    assert meta(old)["format"] == "2"
+    assert meta(old)["format"] == FORMAT
 
 
 def test_a_newer_format_is_refused_and_left_as_it_is(site: Site, tmp_path: Path) -> None:
     crawl(site, tmp_path, limit=5)
     path = tmp_path / "j/job.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("UPDATE meta SET value = '3' WHERE name = 'format'")
+        db.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
     every = {file: file.read_bytes() for file in (path, tmp_path / OUTPUTS[0], tmp_path / OUTPUTS[1])}
     before = len(site.requests)
-    with pytest.raises(JobError, match="is of format 3, this skitter knows 2"):
+    with pytest.raises(JobError, match=f"is of format 99, this skitter knows {FORMAT}"):
         crawl(site, tmp_path)
     assert every == {file: file.read_bytes() for file in every}
     assert len(site.requests) == before

@@ -68,7 +68,9 @@ def counters(database: Database) -> dict[str, Any]:
     facts = database.facts()
     (waiting,) = execute("SELECT count(*) FROM pending").fetchone()
     assert int(facts["pending"]) == waiting
-    assert execute("SELECT count(*) FROM seen WHERE record IS NULL").fetchone() == (waiting,)
+    assert execute("SELECT count(*) FROM seen WHERE key NOT IN (SELECT key FROM record)").fetchone() == (
+        waiting,
+    )
     tally = {reason: (n, size) for reason, n, size in execute("SELECT * FROM tally")}
     sizes = "SELECT reason, count(*), sum(json_extract(CAST(line AS TEXT), '$.size')) FROM record GROUP BY 1"
     assert tally == {reason: (n, size) for reason, n, size in execute(sizes)}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from skitter.errors import JobError, StorageError
 from skitter.frontier import Database, Ledger, Store
@@ -147,3 +150,53 @@ def test_the_connection_is_set_up_as_designed(opened: Open) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 1}
     mapped = store._db.execute("PRAGMA mmap_size").fetchone()
     assert mapped is None or mapped[0] == 0
+
+
+def test_every_time_of_a_retry_is_found_again_to_the_last_bit(tmp_path: Path, opened: Open) -> None:
+    """The time is a part of the row's key, and JSON of SQLite's is no place for all digits of it."""
+    chance = random.Random(3)
+    store = opened()
+    store.admit([entry(f"{A}/{n}") for n in range(500)], [])
+    (lease,) = store.lease({A: 500}, 1.0)
+    again = [replace(item, due=chance.uniform(1e9, 2e9), attempts=1) for item in lease.entries]
+    store.settle(
+        Batch(tuple(Settlement(item, retry=retry) for item, retry in zip(lease.entries, again, strict=True)))
+    )
+    (lease,) = store.lease({A: 500}, 2e9)
+    assert len(lease.entries) == 500
+    for item in lease.entries:
+        assert any(abs(item.due - retry.due) < 1e-6 for retry in again if retry.url == item.url)
+    store.settle(Batch(tuple(done(item) for item in lease.entries)))
+    with closing(sqlite3.connect(tmp_path / "job.db")) as db:
+        assert db.execute("SELECT count(*) FROM pending").fetchone() == (0,)
+
+
+def test_what_is_shallower_than_all_that_was_lent_is_lent_next(opened: Open) -> None:
+    """A host's queue is not read from its beginning again and again; what comes in front counts."""
+    store = opened()
+    store.admit([entry(f"{A}/deep{n}", depth=5) for n in range(6)], [])
+    assert [item.url for item in store.lease({A: 3}, 1.0)[0].entries] == [f"{A}/deep{n}" for n in range(3)]
+    store.admit([entry(f"{A}/top", depth=0), entry(f"{A}/as deep", depth=5)], [])
+    lease = store.lease({A: 2}, 1.0)[0]
+    assert [item.url for item in lease.entries] == [f"{A}/top", f"{A}/deep3"]
+    assert lease.more == 0.0
+    lease = store.lease({A: 9}, 1.0)[0]
+    assert [item.url for item in lease.entries] == [f"{A}/deep4", f"{A}/deep5", f"{A}/as deep"]
+    assert lease.more is None
+
+
+def test_lines_and_links_of_a_batch_stay_apart(tmp_path: Path, opened: Open) -> None:
+    store = opened()
+    entries = [entry(f"{A}/{n}?ü=\u2028\"'\\{'x' * n}") for n in range(200)]
+    store.admit(entries, [])
+    (lease,) = store.lease({A: 200}, 1.0)
+    store.settle(
+        Batch(tuple(done(item, bytes([n % 3]) * 8 * (n % 3)) for n, item in enumerate(lease.entries)))
+    )
+    with closing(sqlite3.connect(tmp_path / "job.db")) as db:
+        rows = db.execute("SELECT id, key, line, links FROM record ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == list(range(1, 201))
+    for n, (item, (_, key, line, links)) in enumerate(zip(lease.entries, rows, strict=True)):
+        assert (key, links or b"") == (item.key, bytes([n % 3]) * 8 * (n % 3))
+        assert (links is None) == (n % 3 == 0)
+        assert msgspec.json.decode(line, type=Record).url == item.url

@@ -46,10 +46,11 @@ class Committer:
         self._disk_low = disk_low
         self._run_low = run_low
         self._low: str | None = None
-        capacity = config.limits.concurrency
-        self._room = asyncio.Semaphore(capacity)
+        self._capacity = config.limits.concurrency
         # While one half is on its way to the disk, the other half gathers: nobody waits for room.
-        self._enough = max(1, capacity // 2)
+        self._enough = max(1, self._capacity // 2)
+        self._room = asyncio.Event()
+        self._room.set()
         self._waiting: list[Settlement] = []
         self._roots: list[str] = []
         self._uncommitted = 0
@@ -65,7 +66,9 @@ class Committer:
 
     async def put(self, settlement: Settlement, roots: Sequence[str] = ()) -> None:
         """Take a settlement; waits while too many are uncommitted."""
-        await self._room.acquire()
+        while self._uncommitted >= self._capacity:
+            self._room.clear()
+            await self._room.wait()
         self._waiting.append(settlement)
         self._roots.extend(roots)
         self._uncommitted += 1
@@ -130,8 +133,7 @@ class Committer:
         reached("after-commit-before-ack")
         self._failed = False
         self._uncommitted -= len(settlements)
-        for _ in settlements:
-            self._room.release()
+        self._room.set()
         self._changed(change)
         self._tell_low()
 

@@ -101,18 +101,19 @@ class Ledger:
         """
         with self._database.transaction():
             lost = self._db.execute(
-                "SELECT id, key, host, reason, line FROM record WHERE id > ? ORDER BY id", (after,)
+                "SELECT host, reason, line FROM record WHERE id > ? ORDER BY id", (after,)
             ).fetchall()
             if not lost:
                 return 0
             (most,) = self._db.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
-            for place, (_, key, host, reason, line) in enumerate(lost, int(most) + 1):
+            again = []
+            for place, (host, reason, line) in enumerate(lost, int(most) + 1):
                 record = _RECORD.decode(line)
-                self._db.execute(INSERT_PENDING, values_of(host, place, _entry_of(record)))
-                self._db.execute("UPDATE seen SET record = NULL WHERE key = ?", (key,))
+                again.append(values_of(host, place, _entry_of(record)))
                 self._db.execute(
                     "UPDATE tally SET n = n - 1, size = size - ? WHERE reason = ?", (record.size, reason)
                 )
+            self._db.executemany(INSERT_PENDING, again)
             self._db.execute("DELETE FROM tally WHERE n = 0")
             self._db.execute("DELETE FROM record WHERE id > ?", (after,))
             self._db.execute("DELETE FROM mark WHERE upto > ?", (after,))

@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
 
 import msgspec
 
 from skitter.model import Entry
 
-__all__ = ["ENTRY_COLUMNS", "INSERT_PENDING", "entry_of", "hops_of", "values_of"]
+__all__ = ["INSERT_PENDING", "due_retries", "fresh", "hops_of", "values_of"]
 
 _HOPS = msgspec.json.Decoder(tuple[str, ...])
-ENTRY_COLUMNS = "url, key, depth, referrer, hops, attempts, spent, status, seed, given, due, seq"
+_COLUMNS = "url, key, depth, referrer, CAST(hops AS TEXT), attempts, spent, status, seed, given, seq"
+
 INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
+class _Pending(msgspec.Struct, array_like=True):
+    """A row, as _COLUMNS says."""
+
+    url: str
+    key: int
+    depth: int
+    referrer: str | None
+    hops: str | None
+    attempts: int
+    spent: int
+    status: int | None
+    seed: int
+    given: int
+    seq: int
+
+
+_FRESH = msgspec.json.Decoder(list[_Pending])
+
+
 def values_of(host: int, seq: int, entry: Entry) -> tuple[object, ...]:
-    """The values of INSERT_PENDING."""
+    """The row of an entry."""
     return (
         host, entry.due, entry.depth, seq, entry.key, entry.url, entry.referrer, hops_of(entry),
         entry.attempts, entry.spent, entry.status, entry.seed, entry.given,
     )  # fmt: skip
 
 
-def hops_of(entry: Entry) -> bytes | None:
+def hops_of(entry: Entry) -> str | None:
     """The redirects that led to a URL, as stored."""
-    return msgspec.json.encode(entry.hops) if entry.hops else None
+    return msgspec.json.encode(entry.hops).decode() if entry.hops else None
 
 
-def entry_of(origin: str, row: Sequence[object]) -> Entry:
-    """The entry of a row of ENTRY_COLUMNS."""
-    url, key, depth, referrer, hops, attempts, spent, status, seed, given, due, seq = row
-    return msgspec.convert(
-        {
-            "url": url, "key": key, "origin": origin, "depth": depth, "referrer": referrer,
-            "hops": _HOPS.decode(hops) if isinstance(hops, bytes | str) else (),
-            "attempts": attempts, "spent": spent, "status": status, "seed": bool(seed), "given": bool(given),
-            "due": due, "seq": seq,
-        },
-        Entry,
+def due_retries(
+    db: sqlite3.Connection, host: int, origin: str, now: float, deepest: int, most: int
+) -> list[Entry]:
+    """URLs of the host that are to be tried again by ``now``, no deeper than ``deepest``."""
+    rows = db.execute(
+        f"SELECT due, {_COLUMNS} FROM pending WHERE host = ? AND due > 0 AND due <= ? AND depth <= ?"
+        " ORDER BY due, depth, seq LIMIT ?",
+        (host, now, deepest, most),
+    )
+    return [_entry_of(origin, due, msgspec.convert(row, _Pending)) for due, *row in rows]
+
+
+def fresh(
+    db: sqlite3.Connection, host: int, origin: str, place: tuple[int, int], deepest: int, most: int
+) -> list[Entry]:
+    """URLs of the host that were never tried, beyond ``place`` in the order of (depth, seq)."""
+    # As one value: each row that is fetched by itself is a turn that has to be won from the event loop.
+    # Not for retries: JSON of SQLite's keeps 15 digits of a number, and ``due`` is part of the key.
+    (rows,) = db.execute(
+        f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM pending"
+        " WHERE host = ? AND due = 0 AND (depth, seq) > (?, ?) AND depth <= ? ORDER BY depth, seq LIMIT ?)",
+        (host, *place, deepest, most),
+    ).fetchone()
+    return [_entry_of(origin, 0.0, row) for row in _FRESH.decode(rows)]
+
+
+def _entry_of(origin: str, due: float, row: _Pending) -> Entry:
+    return Entry(
+        row.url, row.key, origin, row.depth, row.referrer, _HOPS.decode(row.hops) if row.hops else (),
+        row.attempts, row.spent, row.status, bool(row.seed), bool(row.given), due, row.seq,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["FORMAT", "MIGRATIONS", "PRAGMAS", "SCHEMA"]
 
 # Raised whenever a table changes its meaning; an older skitter refuses a newer job.
-FORMAT = "2"
+FORMAT = "3"
 
 # PRECEDENTS section 9, THREATS section 9: WAL and NORMAL survive SIGKILL; one connection writes and
 # checkpoints; no memory map, which would turn an I/O error into a crash.
@@ -31,8 +31,8 @@ CREATE TABLE host (
     robots_status INTEGER, robots_body BLOB, robots_at REAL
 );
 
--- every URL ever admitted, by key; record is NULL while it is pending
-CREATE TABLE seen (key INTEGER PRIMARY KEY, record INTEGER);
+-- the key of every URL ever admitted, pending or ended
+CREATE TABLE seen (key INTEGER PRIMARY KEY);
 
 -- what is still to be visited: a log per host; due is 0 for a URL that was never tried. A lease
 -- leaves its rows in place, so that a crash has nothing to put back.
@@ -92,5 +92,15 @@ MIGRATIONS = {
                0, 0 FROM output_1 JOIN output USING (path)""",
             "DROP TABLE output_1",
         ),
-    )
+    ),
+    # Format 2 noted at each key the number of its record, at the price of a page of the table a URL.
+    "2": Migration(
+        "3",
+        (
+            "ALTER TABLE seen RENAME TO seen_2",
+            "CREATE TABLE seen (key INTEGER PRIMARY KEY)",
+            "INSERT INTO seen SELECT key FROM seen_2",
+            "DROP TABLE seen_2",
+        ),
+    ),
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from skitter.frontier.database import Database
-from skitter.frontier.pending import ENTRY_COLUMNS, INSERT_PENDING, entry_of, hops_of, values_of
+from skitter.frontier.pending import due_retries, fresh, hops_of
+from skitter.frontier.work import Work, admitted, prepare
 from skitter.model import (
     Batch,
     Change,
@@ -17,7 +19,6 @@ from skitter.model import (
     Mark,
     Opening,
     Reason,
-    Record,
     RobotsCopy,
     Settlement,
 )
@@ -26,6 +27,7 @@ __all__ = ["Store"]
 
 _STATE = msgspec.json.Decoder(HostState)
 _ANY_DEPTH = 2**31
+_FIRST = -1, 0
 # Numbers of hosts that are kept at hand: about 10 MB.
 _IDS_KEPT = 50_000
 # Most links of a page are on the page before, too: the keys of the last ones met (8 MB) spare nine of ten
@@ -54,15 +56,20 @@ class Store:
         self._ids: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
         self._lately: set[int] = set()  # keys that are known to be admitted
-        self._leased: dict[int, set[int]] = {}
+        self._leased: dict[int, _Lent] = {}
         self._lent = 0  # the last host that was lent
         self._told: set[int] = set()  # hosts of a former run of which all is said
         with database.storage():
             if by_level:  # to find a URL again that a shorter way leads to
                 self._db.execute("CREATE INDEX IF NOT EXISTS pending_key ON pending (host, key)")
+            prepare(self._db)
             # Hosts up to here were met by a former run.
             (self._former,) = self._db.execute("SELECT coalesce(max(id), 0) FROM host").fetchone()
-        self._seq = int(database.facts().get("seq", "0"))
+            (self._ended,) = self._db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()
+            self._more_hosts = self._has_more_hosts()
+        facts = database.facts()
+        self._seq = int(facts.get("seq", "0"))
+        self._pending = int(facts.get("pending", "0"))
 
     def close(self) -> None:
         """Close the database, too."""
@@ -77,14 +84,14 @@ class Store:
             facts = self._database.facts()
             return Opening(
                 tally={reason: n for reason, (n, _) in tally.items()},
-                pending=int(facts.get("pending", "0")),
-                more_hosts=self._more_hosts(),
+                pending=self._pending,
+                more_hosts=self._more_hosts,
                 size=sum(size for _, size in tally.values()),
                 roots=tuple(root for (root,) in self._db.execute("SELECT root FROM root")),
                 seed_fetched="seed_fetched" in facts,
             )
 
-    def _more_hosts(self) -> bool:
+    def _has_more_hosts(self) -> bool:
         """Is there work of hosts that were not lent yet?"""
         return self._db.execute(_NEXT_HOST, (self._lent,)).fetchone() is not None
 
@@ -95,7 +102,7 @@ class Store:
         if state is None:
             return HostState(origin)
         robots = None if status is None else RobotsCopy(status, body, at)
-        return msgspec.structs.replace(_STATE.decode(state), robots=robots)
+        return replace(_STATE.decode(state), robots=robots)
 
     def lease(self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1) -> list[Lease]:
         """Lend due URLs: retries first, then fresh ones, shallow before deep."""
@@ -109,6 +116,8 @@ class Store:
                 if row is None:
                     break
                 leases.append(self._lease_first(row[0], each, now))
+            if hosts:
+                self._more_hosts = self._has_more_hosts()
             return leases
 
     def _lease_first(self, host: int, number: int, now: float) -> Lease:
@@ -117,20 +126,23 @@ class Store:
         return self._lease(host, origin, number, now)
 
     def _lease(self, host: int, origin: str, number: int, now: float) -> Lease:
-        leased = self._leased.setdefault(host, set())
+        lent = self._leased.setdefault(host, _Lent())
         deepest = self._level(host) if self._by_level else _ANY_DEPTH
-        entries: list[Entry] = []
-        for bounds in ((0.0, now), (-1.0, 0.0)):  # retries that are due, then fresh ones
-            wanted = number + 1 - len(entries)
-            rows = self._db.execute(
-                f"SELECT {ENTRY_COLUMNS} FROM pending WHERE host = ? AND due > ? AND due <= ?"
-                " AND depth <= ? ORDER BY due, depth, seq LIMIT ?",
-                (host, *bounds, deepest, wanted + len(leased)),
-            )
-            entries += [entry_of(origin, row) for row in rows if row[-1] not in leased][:wanted]
+        retries = due_retries(self._db, host, origin, now, deepest, number + 1 + len(lent.places))
+        entries = [entry for entry in retries if entry.seq not in lent.places]
+        place = lent.upto
+        while (wanted := number + 1 - len(entries)) > 0:
+            found = fresh(self._db, host, origin, place, deepest, wanted)
+            if not found:
+                break
+            place = found[-1].depth, found[-1].seq
+            entries += [entry for entry in found if entry.seq not in lent.places]
         more = 0.0 if len(entries) > number else self._next_retry(host, now)
         del entries[number:]
-        leased.update(entry.seq for entry in entries)
+        for entry in entries:
+            lent.places.add(entry.seq)
+            if not entry.due:
+                lent.upto = entry.depth, entry.seq
         return Lease(origin, tuple(entries), more, self._untold(host, origin))
 
     def _untold(self, host: int, origin: str) -> HostState | None:
@@ -163,79 +175,90 @@ class Store:
 
     def settle(self, batch: Batch, seeds: Sequence[Entry] = ()) -> Change:
         """One transaction: records, links, retries, hosts, counters, output lengths."""
-        work = _Work(due={})
+        work = Work(roots=list(batch.roots))
+        due: dict[str, float] = {}
         with self._database.transaction():
-            self._admit(seeds, work)
-            for settlement in batch.settlements:
-                self._settle(settlement, work)
-            self._keep_hosts(batch.hosts)
-            self._db.executemany("INSERT OR IGNORE INTO root VALUES (?)", ((root,) for root in batch.roots))
+            self._end(batch.settlements, work, due)
+            found = seeds or [entry for ended in batch.settlements for entry in ended.found]
+            self._admit(found, work, due)
+            self._keep_hosts(batch.hosts, work)
             self._keep_marks(batch.marks, work)
-            pending = self._count(work, batch.stamp)
-            if self._by_level:
-                self._next_level(batch, work)
-        with self._database.storage():
-            return Change(work.due, self._more_hosts(), work.admitted, pending)
+            self._count(batch.settlements, work, batch.stamp)
+            work.apply(self._db)
+            self._finish(batch, found, due)
+        return Change(due, self._more_hosts, len(work.keys), self._pending)
 
-    def _settle(self, settlement: Settlement, work: _Work) -> None:
-        entry = settlement.entry
-        host = self._id(entry.origin)
-        self._db.execute(
-            "DELETE FROM pending WHERE host = ? AND due = ? AND depth = ? AND seq = ?",
-            (host, entry.due, entry.depth, entry.seq),
-        )
-        work.settled.append((host, entry.seq))
-        if settlement.retry is not None:
-            self._push(host, settlement.retry, entry.seq, work)
-        elif settlement.row is not None:
-            self._record(host, entry, settlement.row.record, settlement.links, work)
-        self._admit(settlement.found, work)
+    def _end(self, settlements: Iterable[Settlement], work: Work, due: dict[str, float]) -> None:
+        """What was lent leaves the queue: with a record, or for another try later."""
+        for settlement in settlements:
+            entry = settlement.entry
+            host = self._id(entry.origin)
+            work.settle(host, entry)
+            if settlement.retry is not None:
+                self._push(host, settlement.retry, entry.seq, work, due)
+            elif settlement.row is not None:
+                work.record(host, entry.key, settlement.row.record, settlement.links)
+        self._ended += len(work.records)
 
-    def _record(self, host: int, entry: Entry, record: Record, links: bytes, work: _Work) -> None:
-        row = self._db.execute(
-            "INSERT INTO record (key, host, reason, line, links) VALUES (?, ?, ?, ?, ?)",
-            (entry.key, host, record.reason, msgspec.json.encode(record), links or None),
-        ).lastrowid
-        self._db.execute("UPDATE seen SET record = ? WHERE key = ?", (row, entry.key))
-        assert row is not None
-        work.ended, work.last = work.ended + 1, row
-        work.tally.append((record.reason, record.size))
-        work.seed_fetched |= entry.seed and record.reason is Reason.FETCHED
+    def _admit(self, entries: Iterable[Entry], work: Work, due: dict[str, float]) -> None:
+        """Queue the URLs that were never met."""
+        lately = self._lately
+        new: dict[int, Entry] = {}
+        for entry in [entry for entry in entries if entry.key not in lately]:
+            new.setdefault(entry.key, entry)
+        lately.update(new)
+        if new:
+            for key in admitted(self._db, new):
+                del new[key]
+        for entry in new.values():
+            self._seq += 1
+            self._push(self._id(entry.origin), entry, self._seq, work, due)
+        work.keys.extend(new)
+        if len(lately) > _LATELY_KEPT:
+            lately.clear()
 
-    def _admit(self, entries: Iterable[Entry], work: _Work) -> None:
-        for entry in entries:
-            if entry.key in self._lately and not self._by_level:
-                continue
-            self._lately.add(entry.key)
-            added = self._db.execute("INSERT OR IGNORE INTO seen (key) VALUES (?)", (entry.key,))
-            if added.rowcount:
-                self._seq += 1
-                work.admitted += 1
-                self._push(self._id(entry.origin), entry, self._seq, work)
-            elif self._by_level:
-                self._shorten(entry, work)
+    def _finish(self, batch: Batch, found: Iterable[Entry], due: dict[str, float]) -> None:
+        """What is left to do when the rows are there."""
+        for path, mark in batch.marks.items():
+            if not mark.size:  # nothing was written: the end is known by what was written before
+                self._db.execute(_AS_BEFORE, (self._outputs[path], self._ended))
+        for state in batch.hosts:
+            if state.robots is not None:
+                self._db.execute(
+                    "UPDATE host SET robots_status = ?, robots_body = ?, robots_at = ? WHERE origin = ?",
+                    (state.robots.status, state.robots.body, state.robots.fetched_at, state.origin),
+                )
+        if self._by_level:
+            for entry in found:
+                self._shorten(entry)
+            self._next_level(batch, due)
 
-        if len(self._lately) > _LATELY_KEPT:
-            self._lately.clear()
-
-    def _shorten(self, entry: Entry, work: _Work) -> None:
+    def _shorten(self, entry: Entry) -> None:
         """A known URL was found by a shorter way: it moves up, if it still waits and is not lent."""
         host = self._id(entry.origin)
         row = self._db.execute(
             "SELECT due, depth, seq FROM pending WHERE host = ? AND key = ? AND depth > ?",
             (host, entry.key, entry.depth),
         ).fetchone()
-        if row and row[2] not in self._leased.get(host, ()):
+        lent = self._leased.get(host)
+        if row and not (lent and row[2] in lent.places):
+            if lent:
+                lent.upto = _FIRST
             self._db.execute(
                 "UPDATE pending SET depth = ?, referrer = ?, hops = ?"
                 " WHERE host = ? AND due = ? AND depth = ? AND seq = ?",
                 (entry.depth, entry.referrer, hops_of(entry), host, *row),
             )
 
-    def _push(self, host: int, entry: Entry, seq: int, work: _Work) -> None:
-        self._db.execute(INSERT_PENDING, values_of(host, seq, entry))
+    def _push(self, host: int, entry: Entry, seq: int, work: Work, due: dict[str, float]) -> None:
+        work.push(host, seq, entry)
+        lent = self._leased.get(host)
+        if lent and (entry.depth, seq) < lent.upto:
+            lent.upto = _FIRST
         if host <= self._lent:
-            work.due[entry.origin] = min(entry.due, work.due.get(entry.origin, entry.due))
+            due[entry.origin] = min(entry.due, due.get(entry.origin, entry.due))
+        else:
+            self._more_hosts = True  # until it is lent, its URLs stay
 
     def _find(self, origin: str) -> int | None:
         host = self._ids.get(origin)
@@ -261,71 +284,50 @@ class Store:
         self._ids[origin] = host
         return host
 
-    def _keep_hosts(self, states: Iterable[HostState]) -> None:
-        for state in states:
-            self._db.execute(
-                "INSERT INTO host (origin, state) VALUES (?, ?)"
-                " ON CONFLICT (origin) DO UPDATE SET state = excluded.state",
-                (state.origin, msgspec.json.encode(msgspec.structs.replace(state, robots=None))),
-            )
-            if state.robots is not None:
-                self._db.execute(
-                    "UPDATE host SET robots_status = ?, robots_body = ?, robots_at = ? WHERE origin = ?",
-                    (state.robots.status, state.robots.body, state.robots.fetched_at, state.origin),
-                )
+    def _keep_hosts(self, states: Iterable[HostState], work: Work) -> None:
+        work.hosts.extend((state.origin, replace(state, robots=None)) for state in states)
 
-    def _keep_marks(self, marks: Mapping[str, Mark], work: _Work) -> None:
+    def _keep_marks(self, marks: Mapping[str, Mark], work: Work) -> None:
         """Note what the outputs hold, now that these records are among what is committed."""
         for path, mark in marks.items():
             number = self._outputs.get(path)
             if number is None:
                 (number,) = self._db.execute("SELECT id FROM output WHERE path = ?", (path,)).fetchone()
                 self._outputs[path] = number
-            self._db.execute(
-                "INSERT INTO mark VALUES (?, ?, ?, ?, ?)",
-                (number, work.last, mark.length, mark.size, mark.crc),
-            )
-            if not mark.size:  # nothing was written: the end is known by what was written before
-                self._db.execute(_AS_BEFORE, (number, work.last))
+            work.mark(number, self._ended, mark)
 
-    def _count(self, work: _Work, stamp: str) -> int:
+    def _count(self, settlements: Iterable[Settlement], work: Work, stamp: str) -> None:
         """Bring the counters up to date; they live and die with the rows that they count."""
-        self._db.executemany(
-            "INSERT INTO tally VALUES (?, 1, ?)"
-            " ON CONFLICT (reason) DO UPDATE SET n = n + 1, size = size + excluded.size",
-            work.tally,
-        )
-        pending = int(self._database.facts().get("pending", "0")) + work.admitted - work.ended
-        facts = {"pending": str(pending), "seq": str(self._seq)}
+        self._pending += len(work.keys) - len(work.records)
+        work.facts |= {"pending": str(self._pending), "seq": str(self._seq)}
         if stamp:
-            facts["stamp"] = stamp
-        if work.seed_fetched:
-            facts["seed_fetched"] = "1"
-        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+            work.facts["stamp"] = stamp
+        if any(_is_fetched_seed(settlement) for settlement in settlements):
+            work.facts["seed_fetched"] = "1"
         for host, seq in work.settled:
-            lent = self._leased.get(host, set())
-            lent.discard(seq)
-            if not lent:
-                self._leased.pop(host, None)
-        return pending
+            if lent := self._leased.get(host):
+                lent.places.discard(seq)
+                if not lent.places:
+                    del self._leased[host]
 
-    def _next_level(self, batch: Batch, work: _Work) -> None:
+    def _next_level(self, batch: Batch, due: dict[str, float]) -> None:
         """What has ended may have been the last of its level: the next one can be asked for."""
         for origin in {settlement.entry.origin for settlement in batch.settlements}:
             host = self._id(origin)
             if host > self._lent:
                 continue
             if self._db.execute("SELECT 1 FROM pending WHERE host = ? LIMIT 1", (host,)).fetchone():
-                work.due.setdefault(origin, 0.0)
+                due.setdefault(origin, 0.0)
 
 
-class _Work(msgspec.Struct):
-    """What one transaction has done so far."""
+class _Lent(msgspec.Struct):
+    """What of a host is lent: URLs by their ``seq``, and none of those that were never tried is left before
+    ``upto``, in the order of (depth, seq)."""
 
-    due: dict[str, float]
-    admitted: int = 0
-    ended: int = 0
-    last: int = 0  # number of the last record
-    seed_fetched: bool = False
-    tally: list[tuple[str, int]] = []
-    settled: list[tuple[int, int]] = []
+    places: set[int] = set()
+    upto: tuple[int, int] = _FIRST
+
+
+def _is_fetched_seed(settlement: Settlement) -> bool:
+    row = settlement.row
+    return row is not None and settlement.entry.seed and row.record.reason is Reason.FETCHED
