@@ -19,6 +19,7 @@ from skitter.values import (
     parse_flag,
     parse_header,
     parse_least_size,
+    parse_network,
     parse_pair,
     parse_percent,
     parse_proxy,
@@ -156,6 +157,13 @@ class Politeness:
         "least time between two requests to one host; robots' Crawl-delay if that is longer",
         parse_duration,
         "T",
+    )
+    separate: tuple[str, ...] = _option(
+        (),
+        "networks (CIDR, or cdn, loopback, all, none) where hosts at one address do not share a window"
+        " (default: cdn and loopback)",
+        parse_network,
+        "NET",
     )
     no_robots: bool = _option(False, "ignore robots.txt", parse_flag)
 

@@ -13,6 +13,7 @@ from skitter.config import Config, build
 from skitter.content.page import Page
 from skitter.disk import Disks
 from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
+from skitter.engine.governor import Governor
 from skitter.engine.visit import Deliver
 from skitter.errors import ConfigError, UsageError
 from skitter.events import Noted, Observer
@@ -21,6 +22,7 @@ from skitter.job import open_job
 from skitter.model import Summary
 from skitter.net import AiohttpFetcher, run_loop
 from skitter.observe.logger import LibraryLog, guarded
+from skitter.observe.memory import memory_used
 from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
@@ -51,7 +53,7 @@ class Run:
         clock = SystemClock()
         watch = Watchdog(config.limits.slow_callback, observe)
         # First whatever can find fault with the settings, then what makes files.
-        fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
+        self._fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
         Bounds(config.scope)
         self.folder = folder
         self._job = open_job(folder, config, command, items) if folder else None
@@ -61,11 +63,11 @@ class Run:
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )
-        self._fetcher = fetcher
+        governor = Governor(config.limits.concurrency, memory_used, observe)
         self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
         self.engine = Engine(
             config,
-            fetcher=fetcher,
+            fetcher=self._fetcher,
             frontier=self._frontier,
             sinks=self._sinks,
             clock=clock,
@@ -73,6 +75,7 @@ class Run:
             deliver=deliver,
             handlers=Handlers(routes) if routes else None,
             watch=watch,
+            governor=governor,
             disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
         )
 

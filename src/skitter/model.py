@@ -297,6 +297,12 @@ class HostState(msgspec.Struct, frozen=True):
     answered: bool = False
     given: bool = False  # a seed of the user's lies there: credentials may be sent
     robots: RobotsCopy | None = None
+    base: float = 0.0  # time to first byte when nothing waits at the server; 0 while unknown
+    latency: float = 0.0  # time to first byte as it was lately
+    queue: float = 0.0  # of the requests in flight, how many only waited
+    delay: float = 0.0  # asked for by robots.txt or the user
+    pace: float = 0.0  # time between requests that refusals have taught
+    why: str = ""  # what closed the gate
 
 
 class Settlement(msgspec.Struct, frozen=True):

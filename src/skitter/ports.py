@@ -26,6 +26,10 @@ class Fetcher(Protocol):
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
         """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire."""
 
+    async def address(self, origin: str) -> str | None:
+        """The address that stands for an origin's server: two origins with the same one are at one server.
+        None if that cannot be known. Never raises for a name that cannot be resolved."""
+
     async def close(self) -> None:
         """Close all connections."""
 

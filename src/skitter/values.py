@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from ipaddress import ip_network
 
 __all__ = [
     "nearest",
@@ -14,6 +15,7 @@ __all__ = [
     "parse_flag",
     "parse_header",
     "parse_least_size",
+    "parse_network",
     "parse_pair",
     "parse_percent",
     "parse_proxy",
@@ -60,6 +62,16 @@ def parse_size(value: object) -> int:
 def parse_least_size(value: object) -> int:
     """A size, or ``0`` for none. Raises ValueError."""
     return 0 if value in (0, "0") and value is not False else parse_size(value)
+
+
+def parse_network(value: object) -> str:
+    """A network such as ``10.0.0.0/8`` or one address, or the name of some. Raises ValueError."""
+    if value in ("cdn", "loopback", "all", "none"):
+        return str(value)
+    try:
+        return str(ip_network(str(value), strict=False))
+    except ValueError:
+        raise ValueError("give a network such as 10.0.0.0/8, or cdn, loopback, all, none") from None
 
 
 def parse_whole(least: int) -> Callable[[object], int]:

@@ -454,7 +454,7 @@ def test_strangers_get_at_most_four_at_once() -> None:
 
 def test_concurrency_bounds_all_hosts_together() -> None:
     world = World(concurrency=5)
-    world.fetch(*(f"http://h{n}.test/" for n in range(40)))
+    world.fetch(*(f"http://h{n % 10}.test/{n}" for n in range(400)))
     assert world.web.most_in_flight == 5
 
 

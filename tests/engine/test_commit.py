@@ -250,7 +250,7 @@ class Stopping:
             fetcher.page(f"{A}/slow", latency=latency)
             fetcher.page(f"{A}/fast")
             engine = Engine(
-                build(("{}", {"timeout": "1h"})),
+                build(("{}", {"timeout": "1h", "per_host": 2})),
                 fetcher=fetcher,
                 frontier=self.frontier,
                 clock=self.clock,

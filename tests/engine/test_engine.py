@@ -181,7 +181,7 @@ def test_retry_after_is_obeyed_and_costs_no_try() -> None:
     assert third - second >= 120
     assert world.records[f"{A}/busy"].attempts == 3
     others = [time for time in world.web.times() if first < time < second]
-    assert not [time for time in others if time > first + 0.02], "the whole host is left alone"
+    assert not [time for time in others if first + 0.02 < time < first + 120], "the whole host is left alone"
 
 
 def test_a_retry_after_of_nothing_costs_a_try_and_waits() -> None:

@@ -20,11 +20,23 @@ def host(**settings: Any) -> Host:
     return Host("http://h", Politeness(**settings))
 
 
-def good(at: Host, now: float = NOW) -> None:
+def good(at: Host, now: float = NOW, latency: float = 0.05) -> None:
     """One whole request that was answered well."""
     at.start(now)
     at.sent(now)
+    at.window.sample(now + latency, now, latency, latency)
     at.ended(now, now, Signal.GOOD, 0.5)
+
+
+def fill(at: Host, now: float, latency: float = 0.05) -> None:
+    """A full window of requests, all answered well."""
+    sent = at.window.size
+    for _ in range(sent):
+        at.start(now)
+        at.sent(now)
+    for _ in range(sent):
+        at.window.sample(now + latency, now, latency, latency)
+        at.ended(now + latency, now, Signal.GOOD, 0.5)
 
 
 def bad(at: Host, signal: Signal, now: float, chance: float = 0.0, asked: float | None = None) -> None:
@@ -111,21 +123,24 @@ def test_whatever_the_connections_take_the_gaps_are_kept(
 
 
 def test_the_adaptive_window_grows_from_one_to_four() -> None:
-    """By one for each window of good answers: 1, then 2 more, then 3 more."""
+    """It doubles while nothing waits, after two rounds of each."""
     adaptive = host()
     windows = []
-    for _ in range(12):
-        windows.append(adaptive.window)
-        good(adaptive)
-    assert windows == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4]
+    for step in range(12):
+        windows.append(adaptive.window.size)
+        fill(adaptive, NOW + step)
+    assert windows[0] == 1
+    assert windows[-1] == 4
+    assert set(windows) == {1, 2, 4}
+    assert windows == sorted(windows)
 
 
 def test_per_host_is_both_the_start_and_the_bound() -> None:
     fixed = host(per_host=10)
-    assert fixed.window == 10
-    for _ in range(50):
-        good(fixed)
-    assert fixed.window == 10
+    assert fixed.window.size == 10
+    for step in range(50):
+        fill(fixed, NOW + step)
+    assert fixed.window.size == 10
 
 
 def test_no_more_than_the_window_is_ever_in_flight() -> None:
@@ -144,17 +159,30 @@ def test_the_window_is_halved_and_never_less_than_one(signal: Signal) -> None:
     windows = []
     for step in range(5):
         bad(wide, signal, NOW + 1000 * step)
-        windows.append(wide.window)
+        windows.append(wide.window.size)
     assert windows == [5, 2, 1, 1, 1]
 
 
-def test_the_window_grows_back() -> None:
+def test_a_host_that_says_how_long_to_wait_is_asked_for_one_page_then() -> None:
     wide = host(per_host=10)
-    bad(wide, Signal.REFUSED, NOW)
-    assert wide.window == 5
+    bad(wide, Signal.REFUSED, NOW, asked=5.0)
+    assert wide.window.size == 1
+
+
+@pytest.mark.parametrize("signal", [Signal.REFUSED, Signal.OVERLOADED, Signal.FAULT, Signal.SILENT])
+def test_the_window_grows_back_slowly(signal: Signal) -> None:
+    """Not in the next ten epochs, and then by steps."""
+    wide = host(per_host=10)
+    bad(wide, signal, NOW)
+    assert wide.window.size == 5
+    steps = 0
+    while wide.window.size == 5:
+        fill(wide, NOW + 10 + steps)
+        steps += 1
+    assert steps >= 10
     for step in range(100):
-        good(wide, NOW + 10 + step)
-    assert wide.window == 10
+        fill(wide, NOW + 1000 + step)
+    assert wide.window.size == 10
 
 
 def test_requests_in_flight_together_cut_it_once() -> None:
@@ -165,29 +193,20 @@ def test_requests_in_flight_together_cut_it_once() -> None:
         wide.sent(NOW)
     for step in range(8):
         wide.ended(NOW + 1 + step / 10, NOW, Signal.REFUSED, 0.5)
-    assert wide.window == 4
+    assert wide.window.size == 4
     assert wide.refusals == 1
     wide.start(NOW + 100)
     wide.sent(NOW + 100)
     wide.ended(NOW + 101, NOW + 100, Signal.REFUSED, 0.5)
-    assert wide.window == 2
+    assert wide.window.size == 2
     assert wide.refusals == 2
-
-
-def test_a_cut_starts_the_count_of_good_answers_anew() -> None:
-    wide = host()
-    for _ in range(2):
-        good(wide)
-    assert (wide.window, wide.good) == (2, 1)
-    bad(wide, Signal.FAULT, NOW + 1)
-    assert (wide.window, wide.good) == (1, 0)
 
 
 def test_neutral_ends_change_nothing() -> None:
     """A body that is too large, or a run that was stopped, says nothing about the host."""
     wide = host(per_host=4)
     bad(wide, Signal.NEUTRAL, NOW)
-    assert (wide.window, wide.gate, wide.failures, wide.refusals) == (4, 0, 0, 0)
+    assert (wide.window.size, wide.gate, wide.failures, wide.refusals) == (4, 0, 0, 0)
     assert not wide.answered
 
 
@@ -253,7 +272,7 @@ def test_a_later_answer_of_the_same_flight_may_still_ask_for_more() -> None:
     wide.ended(NOW + 1, NOW, Signal.REFUSED, 0.0, 5.0)
     wide.ended(NOW + 2, NOW, Signal.REFUSED, 0.0, 600.0)
     assert wide.gate == NOW + 602
-    assert wide.window == 1
+    assert wide.window.size == 1
 
 
 def test_the_pace_and_the_gate_both_count() -> None:
@@ -324,7 +343,7 @@ def used() -> Host:
     for step in range(4):
         good(made, NOW + 10 * step)
     bad(made, Signal.REFUSED, NOW + 100, asked=50.0)
-    made.given = True
+    made.given, made.why = True, "HTTP 429"
     return made
 
 
@@ -339,11 +358,14 @@ def test_what_is_remembered_comes_back() -> None:
         "http://h",
         next_at=after.next_at,
         gate=NOW + 150,
-        window=before.window,
-        limit=before.limit,
+        window=before.window.size,
+        limit=before.window.limit,
         refusals=1,
         answered=True,
         given=True,
+        base=before.window.base,
+        delay=5.0,
+        why="HTTP 429",
     )
 
 
@@ -361,7 +383,7 @@ def test_a_gate_of_the_former_run_stands_and_its_pace_does_not() -> None:
     after = host(delay=5.0)
     after.restore(HostState("http://h", next_at=NOW + 60, gate=NOW + 3600), NOW)
     assert after.ready_at() == NOW + 3600
-    assert after.next_at == NOW + 5
+    assert NOW + 5 <= after.next_at <= NOW + 5 + MARGIN
 
 
 @pytest.mark.parametrize("per_host", [None, 8])
@@ -373,7 +395,8 @@ def test_the_window_of_a_former_run_goes_on(per_host: int | None) -> None:
     bad(before, Signal.REFUSED, NOW + 10)
     after = host(per_host=per_host)
     after.restore(before.state(), NOW + 1000)
-    assert after.window == before.window
+    assert after.window.size == before.window.size
+    assert after.window.base == before.window.base == 0.05
 
 
 @pytest.mark.parametrize(("then", "now", "window"), [(10, 2, 2), (2, 10, 10), (None, 10, 10), (10, None, 1)])
@@ -383,7 +406,7 @@ def test_another_bound_starts_the_window_anew(then: int | None, now: int | None,
     bad(before, Signal.REFUSED, NOW)
     after = host(per_host=now)
     after.restore(before.state(), NOW + 1000)
-    assert after.window == window
+    assert after.window.size == window
 
 
 @pytest.mark.parametrize("remembered", [-1.0, 0.0, 0.5, 99.0])
@@ -391,7 +414,7 @@ def test_a_remembered_window_keeps_within_its_bounds(remembered: float) -> None:
     """It comes from a file: a window below one would never let a request out again."""
     after = host(per_host=4)
     after.restore(HostState("http://h", window=remembered, limit=4), NOW)
-    assert 1 <= after.window <= 4
+    assert 1 <= after.window.size <= 4
 
 
 def test_what_this_run_knows_already_is_newer_and_stays() -> None:
@@ -403,7 +426,7 @@ def test_what_this_run_knows_already_is_newer_and_stays() -> None:
         HostState("http://h", next_at=NOW - 9, gate=NOW + 60, window=1.0, limit=4, refusals=9, given=True),
         NOW + 1,
     )
-    assert (after.next_at, after.window, after.refusals) == (pace, 4, 0)
+    assert (after.next_at, after.window.size, after.refusals) == (pace, 4, 0)
     assert (after.gate, after.given, after.answered) == (NOW + 60, True, True)
     after.restore(HostState("http://h"), NOW + 2)
     assert (after.gate, after.given, after.answered) == (NOW + 60, True, True)
@@ -418,7 +441,8 @@ def test_nothing_is_in_flight_after_a_restore() -> None:
 def test_repr_shows_what_matters() -> None:
     """Tests and logs are read by people."""
     assert repr(host(delay=2.0)) == (
-        "<http://h window 0/1 of 4 delay 2s next 0.000 gate 0.000 failures 0 refusals 0>"
+        "<http://h <window 0/1 of 4, latency 0 ms over 0, 0.0 waiting, 0.0/s> delay 2s pace 0.000s"
+        " next 0.000 gate 0.000 failures 0 refusals 0>"
     )
 
 
@@ -436,8 +460,7 @@ def test_no_history_breaks_the_bounds(
     now, gate = NOW, 0.0
     for signal, chance, asked in history:
         bad(met, signal, now, chance, asked if signal is Signal.REFUSED else None)
-        assert 1 <= met.window <= met.limit
-        assert met.window == int(met.window)
+        assert 1 <= met.window.size <= met.window.limit
         assert met.gate >= gate
         assert met.in_flight == met.unsent == 0
         gate, now = met.gate, now + 1
@@ -450,7 +473,7 @@ def test_overload_halves_the_window_and_sets_no_gate() -> None:
     """504: the host itself is well, what is behind it was asked too much at once."""
     met = host(per_host=8)
     bad(met, Signal.OVERLOADED, NOW, chance=1.0)
-    assert met.window == 4
+    assert met.window.size == 4
     assert (met.gate, met.refusals, met.failures) == (0.0, 0, 0)
     assert met.answered
     assert met.ready_at() == NOW
@@ -463,7 +486,7 @@ def test_overload_counts_once_for_all_that_were_in_flight_together() -> None:
         met.sent(NOW)
     for number in range(8):
         met.ended(NOW + 1 + number / 10, NOW, Signal.OVERLOADED, 0.5)
-    assert met.window == 4
+    assert met.window.size == 4
 
 
 def test_overload_does_not_end_a_host_however_often() -> None:
@@ -471,7 +494,7 @@ def test_overload_does_not_end_a_host_however_often() -> None:
     met = host(per_host=8)
     for number in range(100):
         bad(met, Signal.OVERLOADED, NOW + number)
-    assert met.window == 1
+    assert met.window.size == 1
     assert not met.gave_up
     assert met.gate == 0.0
 
@@ -495,7 +518,92 @@ def test_overload_does_not_take_back_a_gate() -> None:
 def test_the_window_grows_back_after_an_overload() -> None:
     met = host(per_host=4)
     bad(met, Signal.OVERLOADED, NOW)
-    assert met.window == 2
-    for _ in range(5):
-        good(met, NOW + 1)
-    assert met.window == 4
+    assert met.window.size == 2
+    for step in range(200):
+        fill(met, NOW + 1 + step)
+    assert met.window.size == 4
+
+
+# Silence
+
+
+def test_a_slow_page_is_the_pages_affair_and_five_are_the_hosts() -> None:
+    """Then the circuit is open: one probe at a time, a longer wait after each."""
+    met = host(per_host=8)
+    for number in range(4):
+        bad(met, Signal.SILENT, NOW + 100 * number, chance=0.5)
+        assert met.gate == 0.0
+    waits, now = [], NOW + 1000
+    for _ in range(4):
+        bad(met, Signal.SILENT, now, chance=0.5)
+        waits.append(met.gate - now)
+        now = met.gate
+    assert waits == [1, 2, 4, 8]
+    assert met.ready_at() == met.gate
+    met.start(now)
+    assert met.ready_at() is None, "one at a time"
+    good(met, now)
+    met.ended(now, now, Signal.GOOD, 0.5)
+    assert met.failures == 0
+
+
+def test_a_host_is_in_doubt_until_it_answers_and_again_when_it_hangs() -> None:
+    met = host(per_host=4)
+    assert met.is_doubtful(NOW)
+    good(met, NOW)
+    assert not met.is_doubtful(NOW + 1000)
+    met.start(NOW + 1000)
+    met.sent(NOW + 1000)
+    assert not met.is_doubtful(NOW + 1001.9)
+    assert met.is_doubtful(NOW + 1002.1)
+    met.ended(NOW + 1030, NOW + 1000, Signal.SILENT, 0.5)
+    assert met.is_doubtful(NOW + 2000)
+
+
+def test_a_slow_host_is_not_in_doubt_because_it_is_slow() -> None:
+    met = host(per_host=4)
+    met.start(NOW)
+    met.sent(NOW)
+    met.answered_after(NOW, 10.0)
+    met.ended(NOW + 10, NOW, Signal.GOOD, 0.5)
+    met.start(NOW + 10)
+    assert not met.is_doubtful(NOW + 35)
+    assert met.is_doubtful(NOW + 51)
+
+
+# The pace that refusals teach
+
+
+def test_what_is_accepted_between_two_refusals_is_the_rate() -> None:
+    """Ten in a second: then one in a tenth of a second, and a little more."""
+    met = host(per_host=64)
+    bad(met, Signal.REFUSED, NOW, asked=1.0)
+    assert met.state().pace == 0.0, "one refusal says nothing of a rate"
+    for number in range(10):
+        good(met, NOW + 0.1 * number)
+    bad(met, Signal.REFUSED, NOW + 1.0, asked=1.0)
+    assert 0.1 <= met.state().pace <= 0.11
+    met.start(NOW + 2)
+    met.sent(NOW + 2)
+    assert met.next_at - (NOW + 2) == pytest.approx(met.state().pace)
+
+
+def test_an_outage_teaches_no_rate() -> None:
+    met = host()
+    for number in range(10):
+        bad(met, Signal.REFUSED, NOW + 600 * number)
+    assert met.state().pace == 0.0
+
+
+def test_a_pace_is_forgotten_when_nothing_is_refused() -> None:
+    met = host()
+    bad(met, Signal.REFUSED, NOW)
+    good(met, NOW)
+    bad(met, Signal.REFUSED, NOW + 10)
+    paces = [met.state().pace]
+    assert paces[0] > 10
+    for number in range(1000):
+        good(met, NOW + 20 + number)
+        paces.append(met.state().pace)
+    assert paces == sorted(paces, reverse=True)
+    assert paces[-1] == 0.0

@@ -14,6 +14,7 @@ from skitter.config import Politeness
 from skitter.model import Done, Entry, Reason
 from skitter.rules.host import Host, Signal
 from skitter.rules.schedule import Busy, Drained, Errand, Lane, NotBefore, Ready, Schedule
+from skitter.rules.window import Window
 
 NOW = 1_700_000_000.0
 # At the epoch's 1.7e9 a float resolves 0.24 microseconds.
@@ -69,7 +70,7 @@ def test_a_host_that_must_wait_is_a_time() -> None:
     a = lane("a", 1)
     a.host.wait(NOW + 60)
     made = schedule(a)
-    assert made.next(NOW) == NotBefore(NOW + 60)
+    assert made.next(NOW) == NotBefore(NOW + 60, gated=True)
     assert made.next(NOW + 60) == Ready(a)
 
 
@@ -85,9 +86,9 @@ def test_of_several_waits_the_earliest_is_named() -> None:
     for each, wait in zip(lanes, (50, 10, 30), strict=True):
         each.host.wait(NOW + wait)
     made = schedule(*lanes)
-    assert made.next(NOW) == NotBefore(NOW + 10)
+    assert made.next(NOW) == NotBefore(NOW + 10, gated=True)
     assert made.next(NOW + 10) == Ready(lanes[1])
-    assert made.next(NOW + 10) == NotBefore(NOW + 30)
+    assert made.next(NOW + 10) == NotBefore(NOW + 30, gated=True)
 
 
 def test_a_full_window_is_busy_until_a_request_ends() -> None:
@@ -98,7 +99,7 @@ def test_a_full_window_is_busy_until_a_request_ends() -> None:
     assert made.next(NOW) == Busy()
     a.host.sent(NOW)
     a.host.ended(NOW + 1, NOW, Signal.GOOD, 0.5)
-    made.ended(a)
+    made.ended(a, NOW + 1)
     assert made.next(NOW + 1) == Ready(a)
 
 
@@ -112,7 +113,7 @@ def test_an_empty_schedule_with_something_under_way_is_busy() -> None:
     assert made.next(NOW) == Busy()
     a.host.sent(NOW)
     a.host.ended(NOW, NOW, Signal.GOOD, 0.5)
-    made.ended(a)
+    made.ended(a, NOW)
     assert made.next(NOW) == Drained()
 
 
@@ -121,8 +122,8 @@ def test_a_wait_that_grew_after_the_lane_was_put_is_obeyed() -> None:
     a = lane("a", 1)
     made = schedule(a)
     a.host.wait(NOW + 60)
-    assert made.next(NOW) == NotBefore(NOW + 60)
-    assert made.next(NOW + 59) == NotBefore(NOW + 60)
+    assert made.next(NOW) == NotBefore(NOW + 60, gated=True)
+    assert made.next(NOW + 59) == NotBefore(NOW + 60, gated=True)
     assert made.next(NOW + 60) == Ready(a)
 
 
@@ -161,7 +162,7 @@ def test_a_closed_lane_waits_for_nobody() -> None:
     assert made.next(NOW) == Ready(a)
     a.errands.append(Errand("http://a/robots.txt", a))
     made.put(a)
-    assert made.next(NOW) == NotBefore(NOW + 1e6)
+    assert made.next(NOW) == NotBefore(NOW + 1e6, gated=True)
 
 
 def test_work_in_the_frontier_makes_a_lane_ready_when_it_is_due() -> None:
@@ -208,6 +209,9 @@ def test_repr_names_the_host() -> None:
 # A little world in virtual time: requests take what they take, and the server keeps a log
 
 
+MIXED = [Signal.GOOD] * 8 + [Signal.REFUSED, Signal.SILENT]
+
+
 @dataclass
 class World:
     """Serves lanes as the engine does, with ``slots`` requests at most, and logs what each host sees."""
@@ -222,9 +226,12 @@ class World:
     log: dict[str, list[float]] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    doubts: int | None = None
+    takes: dict[str, float] = field(default_factory=dict)  # of some hosts, exactly
 
     def run(self, until: float = float("inf")) -> None:
         made = schedule(*self.lanes)
+        made.doubts = self.doubts
         ticks = itertools.count()
         events: list[tuple[float, int, str, Lane, float]] = []
         running = 0
@@ -252,17 +259,25 @@ class World:
             if what == "sent":
                 self._arrived(served)
                 made.put(served)
-                at = self.now + self.source.uniform(0, self.service)
+                takes = self.takes.get(served.host.origin)
+                at = self.now + (takes or self.source.uniform(0, self.service))
                 heapq.heappush(events, (at, next(ticks), "ended", served, started))
             else:
                 running -= 1
                 self._ended(served, started)
-                made.ended(served)
+                made.ended(served, self.now)
 
     def _started(self, served: Lane) -> None:
         host = served.host
         self.in_flight[host.origin] = self.in_flight.get(host.origin, 0) + 1
-        assert self.in_flight[host.origin] <= host.window <= host.limit
+        assert self.in_flight[host.origin] <= host.window.in_flight + 1 <= host.window.size
+        if self.doubts is not None and not host.is_proven:
+            held = sum(
+                self.in_flight[each.host.origin]
+                for each in self.lanes
+                if each.host.origin in self.in_flight and not each.host.is_proven
+            )
+            assert held <= self.doubts
 
     def _arrived(self, served: Lane) -> None:
         served.host.sent(self.now)
@@ -272,7 +287,10 @@ class World:
     def _ended(self, served: Lane, started: float) -> None:
         host = served.host
         self.in_flight[host.origin] -= 1
-        signal = self.signals.get(host.origin) or self.source.choice([Signal.GOOD] * 8 + [Signal.REFUSED])
+        signal = self.signals.get(host.origin) or self.source.choice(MIXED)
+        if signal is Signal.GOOD:
+            took = self.now - started
+            host.window.sample(self.now, started, took, took)
         host.ended(self.now, started, signal, self.source.random())
 
     def gaps(self, origin: str) -> list[float]:
@@ -284,6 +302,7 @@ HOSTS = st.lists(
         st.integers(0, 12),  # URLs
         st.sampled_from([0.0, 0.01, 0.5, 3.0, 30.0]),  # delay
         st.sampled_from([None, 1, 2, 7]),  # per host
+        st.sampled_from([None, None, 0, 1]),  # at a server with others
     ),
     min_size=1,
     max_size=8,
@@ -296,26 +315,32 @@ HOSTS = st.lists(
     st.integers(1, 10),
     st.sampled_from([0.0, 0.2, 5.0]),
     st.sampled_from([0.01, 1.0, 60.0]),
+    st.one_of(st.none(), st.integers(1, 5)),
     st.randoms(),
 )
 def test_whatever_happens_delays_and_windows_hold_and_everything_is_served(
-    hosts: list[tuple[int, float, int | None]],
+    hosts: list[tuple[int, float, int | None, int | None]],
     slots: int,
     connect: float,
     service: float,
+    doubts: int | None,
     source: random.Random,
 ) -> None:
-    """Random hosts, delays, connection and service times, refusals: a model of a whole crawl.
+    """Random hosts, delays, shared servers, connection and service times, refusals: a model of a whole crawl.
 
     That no more than the window is in flight is checked at every start, by the world itself.
     """
     lanes = [
         lane(f"h{number}", urls, delay=delay, per_host=per_host)
-        for number, (urls, delay, per_host) in enumerate(hosts)
+        for number, (urls, delay, per_host, _) in enumerate(hosts)
     ]
-    world = World(lanes, slots, source, connect, service)
+    servers = [Window(1, 4), Window(3, 3)]
+    for each, (_, _, _, server) in zip(lanes, hosts, strict=True):
+        if server is not None:
+            each.host.share(servers[server])
+    world = World(lanes, slots, source, connect, service, doubts=doubts)
     world.run()
-    for each, (urls, delay, _) in zip(lanes, hosts, strict=True):
+    for each, (urls, delay, _, _) in zip(lanes, hosts, strict=True):
         seen = world.log.get(each.host.origin, [])
         assert len(seen) == urls
         if urls > 1:
@@ -384,6 +409,97 @@ def test_a_refused_host_is_left_alone_while_others_go_on() -> None:
     world.run(until=NOW + 10)
     assert len(world.log["http://stern"]) <= 10
     assert len(world.log["http://kind"]) == 200
+
+
+def crawl_with(hanging: int, slots: int, seconds: float = 60.0) -> World:
+    """300 good hosts that answer in 0.1 s, and some that answer nothing for 30 s."""
+    good = [lane(f"good{number}", 10_000, per_host=1) for number in range(300)]
+    bad = [lane(f"hangs{number}", 100) for number in range(hanging)]
+    mixed = [each for pair in itertools.zip_longest(bad, good) for each in pair if each]
+    signals = {each.host.origin: Signal.GOOD for each in good}
+    signals |= {each.host.origin: Signal.SILENT for each in bad}
+    takes = {each.host.origin: 0.1 for each in good} | {each.host.origin: 30.0 for each in bad}
+    world = World(mixed, slots, random.Random(5), signals=signals, doubts=slots // 2, takes=takes)
+    world.run(until=NOW + seconds)
+    return world
+
+
+def test_with_enough_slots_hosts_that_hang_cost_the_others_nothing() -> None:
+    def pages(world: World) -> int:
+        return sum(len(seen) for origin, seen in world.log.items() if "good" in origin)
+
+    assert pages(crawl_with(300, 600)) >= 0.9 * pages(crawl_with(0, 600)) > 10_000
+
+
+def test_with_few_slots_hosts_that_hang_hold_at_most_half() -> None:
+    """That they do is checked at every start, by the world itself."""
+    world = crawl_with(300, 20)
+    good = sum(len(seen) for origin, seen in world.log.items() if "good" in origin)
+    assert good >= 0.9 * 10 * 60 / 0.1, "the other half is at work all the time"
+
+
+def test_a_host_that_begins_to_hang_is_not_asked_for_more_than_half() -> None:
+    lanes = [lane(f"h{number}", 100, per_host=1) for number in range(8)]
+    made = schedule(*lanes)
+    made.doubts = 4
+    for each in lanes[:4]:  # they were fine until now
+        each.host.is_proven = True
+        assert made.next(NOW) == Ready(each)
+        made.start(each, NOW)
+    assert made.doubtful == 0
+    for each in lanes[4:]:
+        assert made.next(NOW + 1) == Ready(each), "four in doubt are allowed"
+        made.start(each, NOW + 1)
+        made.put(each)
+    assert made.doubtful == 4
+    made.put(another := lane("new", 5))
+    assert made.next(NOW + 10) == Busy()
+    assert made.doubtful == 8
+    for each in lanes[:5]:
+        each.host.sent(NOW + 10)
+        each.host.ended(NOW + 10, NOW, Signal.GOOD, 0.5)
+        made.ended(each, NOW + 10)
+    found = [made.next(NOW + 10) for _ in range(6)]
+    assert Ready(another) in found
+
+
+# Hosts at one server
+
+
+def test_hosts_that_share_a_window_take_turns_in_it() -> None:
+    server = Window(2, 2)
+    lanes = [lane(f"site{number}", 5) for number in range(10)]
+    for each in lanes:
+        each.host.share(server)
+    alone = lane("alone", 5)
+    good = {each.host.origin: Signal.GOOD for each in (*lanes, alone)}
+    world = World([*lanes, alone], 20, random.Random(1), 0.0, 0.1, signals=good)
+    world.run()
+    assert len(world.order) == 55
+    shared = [origin for origin in world.order if "site" in origin]
+    assert len(set(shared[:20])) >= 9, "none of them waits for another one's last page"
+    assert world.log["http://alone"][-1] < world.log[shared[-1]][-1]
+    assert server.in_flight == 0
+
+
+def test_a_lane_whose_work_ends_unasked_does_not_keep_the_others_from_the_window() -> None:
+    server = Window(1, 1)
+    lanes = [lane(f"site{number}", 1) for number in range(4)]
+    for each in lanes:
+        each.host.share(server)
+    made = schedule(*lanes)
+    assert made.next(NOW) == Ready(lanes[0])
+    lanes[0].entries.popleft()
+    made.start(lanes[0], NOW)
+    assert made.next(NOW) == Busy(), "the others wait for the one place"
+    lanes[0].host.sent(NOW)
+    lanes[0].host.ended(NOW, NOW, Signal.GOOD, 0.5)
+    made.ended(lanes[0], NOW)
+    for each in lanes[1:]:
+        assert made.next(NOW) == Ready(each)
+        each.entries.clear()  # robots.txt forbids it: nobody is asked
+        made.put(each)
+    assert made.next(NOW) == Drained()
 
 
 # Cost

@@ -74,18 +74,16 @@ class Calls:
                 return await self._unfetched(entry, answer, history)
             visited = await self._visitor.settle(entry, answer, hop.started, host_answered=hop.answered)
             retry = visited.settlement.retry
-            if retry is not None:
-                if retry.due - self._clock.now() > self._max_wait:
-                    return await self._unfetched(retry, self._too_long(retry), (*history, answer))
-                await self._pause(retry.due)
-                entry = retry
-            elif visited.redirected:
-                entry = visited.redirected
-            else:
+            following = retry or visited.redirected
+            if following is None:
                 assert visited.page is not None
                 visited.page.history = history
                 return visited.page
             history = (*history, answer)
+            if following.due - self._clock.now() > self._max_wait:
+                return await self._unfetched(following, self._too_long(following), history)
+            await self._pause(following.due)
+            entry = replace(following, due=0.0)
 
     # -- for the engine ----------------------------------------------------------------------
 
@@ -132,7 +130,7 @@ class Calls:
             return hop
         entry = replace(entry, seq=next(self._ids))
         lane = self._lanes.lane(entry.origin)
-        self._lanes.try_again(lane)
+        self._lanes.contact.try_again(lane)
         if self._waits_too_long(lane):
             hop.answer.set_result(Done(Reason.GAVE_UP, self._beyond()))
             return hop
@@ -152,17 +150,19 @@ class Calls:
     async def _send(self, lane: Lane, entry: Entry, hop: _Hop) -> None:
         hop.begun = True
         if hop.answer.cancelled():  # in the same turn of the loop
-            self._lanes.unsent(lane, hop.started)
+            self._lanes.contact.unsent(lane, hop.started)
             return
         request = Request(entry.url, self._max_body, credentials=lane.host.given)
-        answer = await self._lanes.send(lane, request)
+        answer = await self._lanes.contact.send(lane, request)
         if not hop.answer.done():
             hop.answer.set_result(answer)
         if self._waits_too_long(lane):
             self._give_up(self._hops[number] for number in lane.calls)
 
     async def _pause(self, until: float) -> None:
-        """Wait for the time of a retry, or for the end of the run."""
+        """Wait for the time of a retry or a redirect, or for the end of the run."""
+        if not until:
+            return
         try:
             async with asyncio.timeout(max(0.0, until - self._clock.now())):
                 await self._closed.wait()

@@ -11,6 +11,7 @@ from typing import Any
 from skitter.config import Config
 from skitter.engine.calls import Calls
 from skitter.engine.commit import Committer
+from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
@@ -43,6 +44,10 @@ class Engine:
     _loop: asyncio.AbstractEventLoop | None
     _seeds_before_start = _SEEDS_BEFORE_START
     _grace: asyncio.TimerHandle | None = None
+    _visiting = 0  # of the tasks, visits of URLs: what the limit counts
+    _seeds_open = True
+    _finish: FinishReason | None = None
+    _come_back_at: float | None = None
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Engine:
         deliver: Deliver | None = None,
         handlers: Handlers | None = None,
         watch: Watch | None = None,
+        governor: Governor | None = None,
         disk_low: Callable[[], str | None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -66,23 +72,22 @@ class Engine:
         self._bounds = Bounds(config.scope)
         self._wake = asyncio.Event()
         self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
+        contact = self._lanes.contact
         self._committer = Committer(
-            config, frontier, sinks, clock, self._lanes.take_states, self._apply, disk_low, self._run_low
+            config, frontier, sinks, clock, contact.take_states, self._apply, disk_low, self._run_low
         )
-        self._lanes.changed = self._committer.touch
+        contact.changed = self._committer.touch
         self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
         self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
-        self._watch, self._loop = watch, None
+        self._watch, self._governor, self._loop = watch, governor, None
+        if governor is not None:
+            contact.is_busy = lambda: governor.is_busy
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
-        self._visiting = 0  # of the tasks, visits of URLs: what the limit counts
         self._totals = Totals()
-        self._seeds_open = True
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
-        self._finish: FinishReason | None = None
-        self._come_back_at: float | None = None
         self._hard_stop = asyncio.Event()
 
     # -- from outside ------------------------------------------------------------------------
@@ -152,6 +157,8 @@ class Engine:
                 group.create_task(self._read_seeds(seeds, stay), name="seeds"),
                 group.create_task(self._cut_off(), name="stopper"),
             ]
+            if self._governor is not None:
+                background.append(group.create_task(self._governor.run(), name="governor"))
             await self._dispatch(group, began)
             for task in background:
                 task.cancel()
@@ -191,7 +198,8 @@ class Engine:
             self._end(FinishReason.LIMIT)
             return True
         in_flight = self._lanes.schedule.in_flight
-        full = in_flight >= self._config.limits.concurrency or len(self._tasks) >= self._room
+        most = self._governor.limit if self._governor else self._config.limits.concurrency
+        full = in_flight >= most or len(self._tasks) - self._lanes.errands.looking_up >= self._room
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
@@ -201,8 +209,8 @@ class Engine:
         match decision:
             case Ready(lane):
                 await self._serve(group, lane, now)
-            case NotBefore(at):
-                await self._wait(at, now, deadline)
+            case NotBefore(at, gated):
+                await self._wait(at, now, deadline, gated=gated)
             case Busy():
                 if not self._lanes.in_hand:
                     self._committer.hurry()
@@ -216,9 +224,10 @@ class Engine:
                 else:
                     await self._sleep(deadline)
 
-    async def _wait(self, at: float, now: float, deadline: float | None) -> None:
+    async def _wait(self, at: float, now: float, deadline: float | None, *, gated: bool) -> None:
         """Nothing can be done before ``at``, unless something under way brings it."""
-        too_long = at - now > self._config.limits.max_wait and not self._tasks
+        beyond = gated and deadline is not None and at > deadline
+        too_long = (beyond or at - now > self._config.limits.max_wait) and not self._tasks
         if too_long and self.calls.give_up():
             return
         if too_long and self._quiet():
@@ -257,11 +266,13 @@ class Engine:
 
     async def _serve(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
         """Do the one thing that can be done for a lane now."""
-        if lane.errands:
+        if lane.has_work() and not self._lanes.errands.knows_address(lane):
+            self._start(group, self._lanes.errands.look_up(lane), f"address of {lane.host.origin}")
+        elif lane.errands:
             errand = lane.errands.popleft()
             self._lanes.schedule.start(lane, now)
-            self._start(group, self._lanes.run_errand(lane, errand), errand.url)
-        elif (lane.calls or lane.entries) and self._lanes.knows_robots(lane, now):
+            self._start(group, self._lanes.errands.run(lane, errand), errand.url)
+        elif (lane.calls or lane.entries) and self._lanes.errands.knows_robots(lane, now):
             if lane.calls:
                 self._call_next(group, lane)
             else:
@@ -317,7 +328,7 @@ class Engine:
         try:
             request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
             answered, started = lane.host.answered, self._clock.now()
-            answer = await self._lanes.send(lane, request)
+            answer = await self._lanes.contact.send(lane, request)
             reached("after-fetch")
             visited = await self._visitor.settle(entry, answer, started, host_answered=answered)
             settlement = visited.settlement

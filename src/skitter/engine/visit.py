@@ -28,10 +28,11 @@ from skitter.model import (
     Settlement,
 )
 from skitter.ports import Clock
+from skitter.rules.backoff import retry_after
 from skitter.rules.robots import product_token
 from skitter.rules.scope import Bounds
 from skitter.rules.url import key_of, origin_of
-from skitter.rules.verdict import judge
+from skitter.rules.verdict import LEAST_WAIT, judge
 
 __all__ = ["Deliver", "Visited", "Visitor"]
 
@@ -133,8 +134,15 @@ class Visitor:
             entry.referrer,
             (*entry.hops, entry.url),
             seed=entry.seed,
+            due=self._not_before(answer),
         )
         return Visited(Settlement(entry, row, found=(found,)), roots, page, redirected=found)
+
+    def _not_before(self, answer: Response | Failure) -> float:
+        """When the target of a redirect may be asked for (RFC 9110, 10.2.3); 0 for at once."""
+        now = self._clock.now()
+        asked = retry_after(answer.headers.get("retry-after"), now)
+        return now + asked if asked is not None and asked >= LEAST_WAIT else 0.0
 
     async def _done(
         self, entry: Entry, tried: Entry, answer: Response | Failure, verdict: Done, started: float

@@ -7,6 +7,8 @@ import base64
 import errno
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -20,7 +22,9 @@ from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
 from skitter.net.patience import waking_timeout
+from skitter.net.resolver import Resolver
 from skitter.ports import Clock
+from skitter.rules.groups import group_address
 from skitter.rules.verdict import REDIRECTS
 
 __all__ = ["AiohttpFetcher"]
@@ -60,6 +64,7 @@ class AiohttpFetcher:
         }
         self._own = _with_credentials(self._plain, http)
         self._session: aiohttp.ClientSession | None = None
+        self._resolver: Resolver | None = None
 
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
@@ -160,12 +165,16 @@ class AiohttpFetcher:
         return Response(request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note)
 
     def _open(self) -> aiohttp.ClientSession:
+        if self._resolver is None:
+            self._resolver = Resolver()
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_on_headers_sent)
         trace.on_connection_reuseconn.append(_on_reused)
         self._session = aiohttp.ClientSession(
             # The engine counts requests in flight; a second limit would make them wait in a slot.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=_KEEPALIVE, resolver=self._resolver, use_dns_cache=False
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             trust_env=False,
@@ -181,6 +190,18 @@ class AiohttpFetcher:
         # get more than the pace allows and the record says.
         self._session._retry_connection = False
         return self._session
+
+    async def address(self, origin: str) -> str | None:
+        """The address that stands for the origin's server; None if there is none, or a proxy knows it."""
+        host = origin.partition("://")[2].rpartition("@")[2]
+        host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if self._http.proxy is not None:
+            return None
+        with suppress(ValueError):
+            return str(ip_address(host))
+        if self._resolver is None:
+            self._resolver = Resolver()
+        return group_address(await self._resolver.addresses(host))
 
     async def close(self) -> None:
         """Close all connections."""

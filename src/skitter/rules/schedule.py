@@ -8,7 +8,7 @@ when they surface. Waiting is only ever a number here: nobody holds a slot while
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from itertools import count
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from skitter.model import Done, Entry
 from skitter.rules.host import Host
 from skitter.rules.robots import Robots
+from skitter.rules.window import Window
 
 __all__ = ["Busy", "Decision", "Drained", "Errand", "Lane", "NotBefore", "Ready", "Schedule"]
 
@@ -41,14 +42,18 @@ class Lane:
         "calls",
         "closed",
         "closed_at",
+        "doubted",
         "entries",
         "errands",
         "host",
         "leasing",
         "met",
         "more",
+        "resolved",
+        "resolving",
         "robots",
         "robots_until",
+        "waits",
         "woken",
     )  # fmt: skip
 
@@ -68,12 +73,18 @@ class Lane:
         self.closed: Done | None = None  # how all its URLs end
         self.closed_at = 0.0
         self.at: float | None = None  # under which time it is in the heap
+        self.resolved = False  # its address is known, as far as it can be
+        self.resolving = False  # it is being looked up
+        self.waits = False  # for another host's request to end: a place in a shared window, or among doubts
+        self.doubted = 0  # requests of it that count as held in vain
 
     def __repr__(self) -> str:
         return f"<Lane {self.host!r} {len(self.entries)} leased, more at {self.more}>"
 
     def has_work(self) -> bool:
         """Is there something that could be sent now, were it the host's time?"""
+        if self.resolving:
+            return False
         return bool(self.errands) or (bool(self.entries or self.calls) and not self.asked_robots)
 
     def ready_at(self) -> float | None:
@@ -111,9 +122,10 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class NotBefore(msgspec.Struct, frozen=True):
-    """Nothing can be done before ``at``."""
+    """Nothing can be done before ``at``; ``gated`` if it is a host that is not to be contacted until then."""
 
     at: float
+    gated: bool = False
 
 
 class Busy(msgspec.Struct, frozen=True):
@@ -127,49 +139,144 @@ class Drained(msgspec.Struct, frozen=True):
 Decision = Ready | NotBefore | Busy | Drained
 
 
+# How often lanes with requests in flight are looked at: are they still answering?
+_LOOK = 0.5
+
+
 class Schedule:
-    """The lanes of all active hosts, by time."""
+    """The lanes of all active hosts, by time.
+
+    A request to a host that has never answered, or keeps us waiting now, may hold its slot until the
+    time-out. Such hosts get ``doubts`` slots at most; without a number, as many as they like.
+    """
 
     def __init__(self) -> None:
+        self.doubts: int | None = None
         self._heap: list[tuple[float, int, Lane]] = []
         self._ticks = count()  # first come, first served among equals
         self.in_flight = 0
+        self._doubtful = 0  # requests in flight to hosts in doubt
+        self._looked = 0.0
+        self._active: dict[Lane, int] = {}  # lanes with requests in flight
+        # Who waits for a place: for one among the hosts in doubt, or in a shared window.
+        self._doubted: deque[Lane] = deque()
+        self._crowded: defaultdict[Window, deque[Lane]] = defaultdict(deque)
 
     def __len__(self) -> int:
         """About how many lanes have a time; those that have got an earlier one count twice for a while."""
         return len(self._heap)
 
+    @property
+    def doubtful(self) -> int:
+        """Requests in flight to hosts that have not answered yet, or hang."""
+        return self._doubtful
+
     def put(self, lane: Lane) -> None:
         """Take a lane in, or note that its time may have changed."""
         at = lane.ready_at()
-        if at is not None and (lane.at is None or at < lane.at):
-            lane.at = at
-            heapq.heappush(self._heap, (at, next(self._ticks), lane))
+        if at is not None:
+            if (lane.at is None or at < lane.at) and not lane.waits:
+                lane.at = at
+                heapq.heappush(self._heap, (at, next(self._ticks), lane))
+        elif not lane.host.in_flight and not lane.waits and lane.has_work() and not lane.host.window.has_room:
+            # No request of its own will wake it.
+            lane.waits = True
+            self._crowded[lane.host.window].append(lane)
+        if self._crowded:
+            self._let_in(lane.host.window)
 
     def next(self, now: float) -> Decision:
         """Decide. A Ready lane has to be put back by the caller once he has served it."""
-        while self._heap:
-            at, _, lane = self._heap[0]
-            if lane.at != at:  # it was put in again, earlier
-                heapq.heappop(self._heap)
-                continue
-            if at > now:
-                return NotBefore(at)
+        self._look(now)
+        self._let_in_doubted()
+        while True:
+            at, lane = self._first()
+            if lane is None or at > now:
+                if self._let_in_doubted():
+                    continue
+                return self._nothing(at, lane)
             heapq.heappop(self._heap)
             lane.at = None
             actual = lane.ready_at()
-            if actual is not None and actual <= now:
+            if actual is None or actual > now:
+                self.put(lane)
+            elif self._has_to_wait(lane, now):
+                lane.waits = True
+                self._doubted.append(lane)
+            else:
                 return Ready(lane)
-            self.put(lane)
+
+    def _first(self) -> tuple[float, Lane | None]:
+        """The lane whose time comes first, and its time."""
+        while self._heap:
+            at, _, lane = self._heap[0]
+            if lane.at == at:
+                return at, lane
+            heapq.heappop(self._heap)  # it was put in again, earlier
+        return 0.0, None
+
+    def _nothing(self, at: float, lane: Lane | None) -> Decision:
+        if lane is not None:
+            return NotBefore(at, lane.host.gate >= at)
         return Busy() if self.in_flight else Drained()
 
     def start(self, lane: Lane, now: float) -> None:
         """A request to the lane's host starts now."""
         self.in_flight += 1
+        self._active[lane] = self._active.get(lane, 0) + 1
         lane.host.start(now)
+        self._judge(lane, now)
         self.put(lane)
 
-    def ended(self, lane: Lane) -> None:
+    def ended(self, lane: Lane, now: float) -> None:
         """A request is over; the host has been told how."""
         self.in_flight -= 1
+        self._active[lane] -= 1
+        if not self._active[lane]:
+            del self._active[lane]
+        self._judge(lane, now)
         self.put(lane)
+        self._let_in(lane.host.window)
+
+    # -- hosts that may hold a slot in vain --------------------------------------------------
+
+    def _has_to_wait(self, lane: Lane, now: float) -> bool:
+        if self.doubts is None or self._doubtful < self.doubts:
+            return False
+        contacts = lane.has_work() and (lane.closed is None or bool(lane.errands))
+        return contacts and lane.host.is_doubtful(now)
+
+    def _judge(self, lane: Lane, now: float) -> None:
+        """Count the lane's requests as held in vain, or not."""
+        held = self._active.get(lane, 0) if lane.host.is_doubtful(now) else 0
+        self._doubtful += held - lane.doubted
+        lane.doubted = held
+
+    def _let_in_doubted(self) -> bool:
+        """There is a place for one more host in doubt: it is the next one's turn. Was there one?"""
+        if not self._doubted or (self.doubts is not None and self._doubtful >= self.doubts):
+            return False
+        lane = self._doubted.popleft()
+        lane.waits = False
+        self.put(lane)
+        return True
+
+    def _look(self, now: float) -> None:
+        """A host falls silent without anything happening."""
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            for lane in self._active:
+                self._judge(lane, now)
+
+    # -- hosts that share a window -----------------------------------------------------------
+
+    def _let_in(self, window: Window) -> None:
+        """There is room in a window again: it is the next one's turn."""
+        waiting = self._crowded.get(window)
+        if not waiting or not window.has_room:
+            return
+        lane = waiting.popleft()
+        if not waiting:
+            del self._crowded[window]
+        lane.waits = False
+        self.put(lane)  # which lets in the next one, if there is room for it, too

@@ -1,0 +1,131 @@
+"""What has to be known of a host before its URLs are asked for: its address, its robots.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skitter.config import Config
+from skitter.engine.contact import Contact
+from skitter.events import Observer, RobotsRead
+from skitter.model import Request, RobotsCopy
+from skitter.ports import Clock, Fetcher
+from skitter.rules import robots
+from skitter.rules.backoff import full_jitter
+from skitter.rules.groups import Groups
+from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
+from skitter.rules.schedule import Errand, Lane, Schedule
+from skitter.rules.url import origin_of
+
+__all__ = ["Errands"]
+
+
+class Errands:
+    """Looks addresses up and fetches robots.txt files, at the pace of the hosts where they lie."""
+
+    def __init__(
+        self,
+        config: Config,
+        contact: Contact,
+        schedule: Schedule,
+        fetcher: Fetcher,
+        clock: Clock,
+        observe: Observer,
+        chance: Callable[[], float],
+        meet: Callable[[str], Lane],
+    ) -> None:
+        """``meet`` gives the lane of a host that a robots.txt leads to."""
+        self.looking_up = 0  # addresses that are being looked up: no request is in flight for them
+        self._config = config
+        self._contact = contact
+        self._schedule = schedule
+        self._fetcher = fetcher
+        self._clock = clock
+        self._observe = observe
+        self._chance = chance
+        self._meet = meet
+        self._groups = Groups(config.politeness)
+        self._token = robots.product_token(config.http.user_agent)
+
+    # -- addresses ---------------------------------------------------------------------------
+
+    def knows_address(self, lane: Lane) -> bool:
+        """Is it known who else is at the host's address? If not, :meth:`look_up` is to be run."""
+        if lane.resolved or lane.closed is not None or self._groups.are_off:
+            return True
+        lane.resolving = True
+        self.looking_up += 1
+        return False
+
+    async def look_up(self, lane: Lane) -> None:
+        """Let the host share its server's window. A name that cannot be resolved is the fetcher's affair."""
+        try:
+            address = await self._fetcher.address(lane.host.origin)
+            window = self._groups.window_at(address)
+            if window is not None and not lane.host.in_flight:
+                lane.host.share(window)
+        finally:
+            lane.resolved, lane.resolving = True, False
+            self.looking_up -= 1
+            self._schedule.put(lane)
+
+    # -- robots.txt --------------------------------------------------------------------------
+
+    def restore(self, lane: Lane, copy: RobotsCopy | None) -> None:
+        """A former run's copy is good for 24 h."""
+        if copy is not None and copy.fetched_at + robots.TTL > self._clock.now():
+            self._take(lane, from_copy(copy, self._token), copy)
+
+    def knows_robots(self, lane: Lane, now: float) -> bool:
+        """May the lane's URLs be judged? If not, robots.txt is sent for."""
+        if self._config.politeness.no_robots or lane.closed:
+            return True
+        if lane.robots is not None and now < lane.robots_until:
+            return True
+        lane.robots = None
+        lane.asked_robots = True
+        lane.errands.append(Errand(f"{lane.host.origin}/robots.txt", lane))
+        return False
+
+    async def run(self, lane: Lane, errand: Errand) -> None:
+        """Fetch a robots.txt; ``lane`` is where it lies."""
+        answer = await self._contact.send(lane, Request(errand.url, robots.MAX_BYTES, cut=True), sample=False)
+        verdict = judge_robots(
+            answer,
+            token=self._token,
+            hops=errand.hops,
+            tries=errand.tries,
+            retries=self._config.limits.retries,
+            now=self._clock.now(),
+        )
+        match verdict:
+            case Known(rules, copy):
+                self._take(errand.lane, rules, copy)
+                self._observe(
+                    RobotsRead(errand.lane.host.origin, copy.status, rules.crawl_delay, len(rules.rules))
+                )
+            case Hop(url):
+                target = self._meet(origin_of(url))
+                target.errands.append(Errand(url, errand.lane, errand.hops + 1))
+                self._schedule.put(target)
+            case Again(error, free):
+                self._ask_again(lane, errand, error, free=free)
+            case Denied(done):
+                self._contact.close(errand.lane, done)
+        self._schedule.put(lane)
+        self._schedule.put(errand.lane)
+
+    def _ask_again(self, lane: Lane, errand: Errand, error: str, *, free: bool) -> None:
+        if lane.closed is not None:  # the host has used up its patience
+            self._contact.close(errand.lane, lane.closed)
+            return
+        if not free:
+            wait = full_jitter(errand.tries, self._chance())
+            self._contact.hold_back(lane, self._clock.now() + wait, f"robots.txt: {error}")
+        lane.errands.append(Errand(errand.url, errand.lane, errand.hops, errand.tries + (not free)))
+
+    def _take(self, lane: Lane, rules: robots.Robots, copy: RobotsCopy) -> None:
+        lane.robots = rules
+        lane.robots_until = copy.fetched_at + robots.TTL
+        lane.asked_robots = False
+        lane.host.ask_delay(max(self._config.politeness.delay, rules.crawl_delay))
+        self._contact.keep(lane, copy)

@@ -1,0 +1,50 @@
+"""Names to addresses, in threads, and remembered for a minute: who shares a server is asked before the
+connection is made."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import OrderedDict
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+__all__ = ["Resolver"]
+
+# getaddrinfo does not tell how long an answer is good for. Browsers keep one for a minute (Chromium's host
+# cache), and a site that moves is not lost by it.
+_KEPT = 60.0
+_MOST = 10_000
+
+
+class Resolver(AbstractResolver):
+    """The system's resolver with a memory. To be made on a running loop."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+        self._known: OrderedDict[tuple[str, int], tuple[float, list[ResolveResult]]] = OrderedDict()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Addresses of ``host``. Raises OSError."""
+        key = host, int(family)
+        until, found = self._known.get(key, (0.0, []))
+        if until < time.monotonic():
+            found = await self._resolver.resolve(host, port, family)
+            self._known[key] = time.monotonic() + _KEPT, found
+            self._known.move_to_end(key)
+            if len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        return [ResolveResult(**{**result, "port": port}) for result in found]
+
+    async def addresses(self, host: str) -> list[str]:
+        """Addresses as texts; none if the name cannot be resolved."""
+        try:
+            return [result["host"] for result in await self.resolve(host)]
+        except OSError:
+            return []
+
+    async def close(self) -> None:
+        """Nothing to close: the threads are the loop's."""
