@@ -63,7 +63,6 @@ class Run:
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )
-        governor = Governor(config.limits.concurrency, memory_used, observe)
         self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
         self.engine = Engine(
             config,
@@ -75,7 +74,7 @@ class Run:
             deliver=deliver,
             handlers=Handlers(routes) if routes else None,
             watch=watch,
-            governor=governor,
+            governor=Governor(config.limits.concurrency, memory_used, observe),
             disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
         )
 
