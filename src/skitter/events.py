@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from skitter.model import Opening, Reason, Record, Summary
+from skitter.model import HostState, Opening, Reason, Record, Summary
 
 __all__ = [
     "Answered",
@@ -17,6 +17,7 @@ __all__ = [
     "HostClosed",
     "HostNarrowed",
     "HostWaits",
+    "HostsLearnt",
     "Noted",
     "Observer",
     "Progressed",
@@ -98,6 +99,12 @@ class HostClosed(msgspec.Struct, frozen=True):
     why: str
 
 
+class HostsLearnt(msgspec.Struct, frozen=True):
+    """What is known now of hosts that were contacted since the last commit."""
+
+    states: tuple[HostState, ...]
+
+
 class Progressed(msgspec.Struct, frozen=True):
     """A commit is on disk."""
 
@@ -138,6 +145,6 @@ class Finished(msgspec.Struct, frozen=True):
 
 Event = (
     Started | Requested | Answered | Ended | Retrying | RobotsRead | HostWaits | HostNarrowed | HostClosed
-    | Blocked | Progressed | Noted | Finished
+    | HostsLearnt | Blocked | Progressed | Noted | Finished
 )  # fmt: skip
 Observer = Callable[[Event], None]

@@ -302,6 +302,7 @@ class HostState(msgspec.Struct, frozen=True):
     queue: float = 0.0  # of the requests in flight, how many only waited
     delay: float = 0.0  # asked for by robots.txt or the user
     pace: float = 0.0  # time between requests that refusals have taught
+    asked: float = 0.0  # the date that the host itself has asked us to wait for
     why: str = ""  # what closed the gate
 
 

@@ -365,6 +365,7 @@ def test_what_is_remembered_comes_back() -> None:
         given=True,
         base=before.window.base,
         delay=5.0,
+        asked=NOW + 150,
         why="HTTP 429",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from skitter.frontier.status import HostWork, JobStatus, read_status
 from skitter.job import DATABASE
 from skitter.lock import owner_of
 from skitter.model import Reason
-from skitter.observe.text import seconds, size
+from skitter.observe.hosts import words
+from skitter.observe.text import printable, seconds, size
 
 __all__ = ["run"]
 
@@ -27,7 +29,7 @@ def run(found: argparse.Namespace) -> int:
         facts = {"running": owner, **msgspec.to_builtins(status), "rate": _rate(status)}
         sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
     else:
-        sys.stdout.write("\n".join(_lines(status, owner)) + "\n")
+        sys.stdout.write("\n".join(map(printable, _lines(status, owner))) + "\n")
     return 0
 
 
@@ -62,6 +64,16 @@ def _lines(status: JobStatus, owner: int | None) -> list[str]:
         lines.append(f"  rate     {rate:>10,.1f} pages/s over {seconds(_span(status))}")
     lines.append("  busiest hosts: pending, ended")
     lines += [f"    {_host(host)}" for host in status.busiest]
+    now = time.time()
+    if status.pending and status.held_back:
+        lines.append("  held back")
+        lines += [f"    {state.origin}: {words(state, now)}" for state in status.held_back]
+    if status.slowest:
+        lines.append("  slowest hosts: time to first byte")
+        lines += [
+            f"    {seconds(state.latency):>8}  {state.origin}: {words(state, now)}"
+            for state in status.slowest
+        ]
     return lines
 
 

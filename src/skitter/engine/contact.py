@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from skitter.events import Answered, HostClosed, HostNarrowed, HostWaits, Observer, Requested
+from skitter.events import Answered, HostClosed, HostNarrowed, HostsLearnt, HostWaits, Observer, Requested
 from skitter.model import Done, Failure, HostState, Reason, Request, Response, RobotsCopy
 from skitter.ports import Clock, Fetcher
 from skitter.rules.backoff import retry_after
@@ -17,6 +17,8 @@ __all__ = ["Contact"]
 
 # A crawl gives a host up for good; a program that fetches for days may ask for it again.
 _GIVEN_UP = 300.0
+# A window goes up and down by one all the time; this share of it is news.
+_TELLING = 0.75
 _MISSING = frozenset({401, 403, 404, 410})
 # Waits shorter than this are the ordinary pace and nobody's news.
 _NEWS = 1.0
@@ -62,7 +64,9 @@ class Contact:
     def take_states(self) -> tuple[HostState, ...]:
         """What has changed since the last call and has to be stored."""
         touched, self._touched = self._touched, {}
-        return tuple(lane.host.state(self._copies.pop(origin, None)) for origin, lane in touched.items())
+        states = tuple(lane.host.state(self._copies.pop(origin, None)) for origin, lane in touched.items())
+        self._observe(HostsLearnt(states))
+        return states
 
     # -- requests ----------------------------------------------------------------------------
 
@@ -125,8 +129,9 @@ class Contact:
         if self.is_busy() and window.base:
             ttfb = min(ttfb, window.base)  # that it came late is our own affair, not the server's
         before = window.size
-        if window.sample(now, answer.sent_at, ttfb, answer.elapsed) and window.size < before:
-            self._observe(HostNarrowed(lane.host.origin, window.size, "latency rises"))
+        window.sample(now, answer.sent_at, ttfb, answer.elapsed)
+        if window.size <= before * _TELLING and before - window.size > 1:
+            self._observe(HostNarrowed(lane.host.origin, window.size, "latency rises beyond"))
 
     # -- news --------------------------------------------------------------------------------
 
@@ -134,13 +139,13 @@ class Contact:
         """Tell how an answer has changed what the host may be asked."""
         host = lane.host
         if host.gate > gate:
-            self._report_gate(lane, answer)
+            self._report_gate(lane, answer, gate)
         elif host.window.size < window and _signal(answer) is not Signal.GOOD:
             self._observe(HostNarrowed(host.origin, host.window.size, _why(answer)))
 
-    def _report_gate(self, lane: Lane, answer: Response | Failure) -> None:
+    def _report_gate(self, lane: Lane, answer: Response | Failure, before: float) -> None:
         host = lane.host
-        self.hold_back(lane, host.gate, _why(answer))
+        self.hold_back(lane, host.gate, _why(answer), before)
         if lane.closed is None and host.gave_up:
             self.close(lane, Done(Reason.GAVE_UP, f"the host refused {host.refusals} times in a row"))
         elif (
@@ -152,14 +157,16 @@ class Contact:
         ):
             self.close(lane, Done(answer.reason, answer.message))
 
-    def hold_back(self, lane: Lane, until: float, why: str) -> None:
-        """The host must not be contacted before ``until``."""
+    def hold_back(self, lane: Lane, until: float, why: str, before: float | None = None) -> None:
+        """The host must not be contacted before ``until``; ``before`` this was said, it was so until then."""
+        before = lane.host.gate if before is None else before
         lane.host.wait(until)
         lane.host.why = why
         self.touch(lane)
         self.changed()
-        wait = until - self._clock.now()
-        if wait >= _NEWS:
+        now = self._clock.now()
+        wait = until - now
+        if until - max(now, before) >= _NEWS:
             self._observe(HostWaits(lane.host.origin, until, wait, why))
 
     def close(self, lane: Lane, done: Done) -> None:

@@ -197,9 +197,11 @@ class Engine:
         if limit is not None and fetched >= limit:
             self._end(FinishReason.LIMIT)
             return True
-        in_flight = self._lanes.schedule.in_flight
-        most = self._governor.limit if self._governor else self._config.limits.concurrency
-        full = in_flight >= most or len(self._tasks) - self._lanes.errands.looking_up >= self._room
+        schedule = self._lanes.schedule
+        full = schedule.in_flight >= self._config.limits.concurrency
+        if self._governor is not None:  # whoever does not answer is no load
+            full = full or schedule.in_flight - schedule.doubtful >= self._governor.limit
+        full = full or len(self._tasks) - self._lanes.errands.looking_up >= self._room
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:

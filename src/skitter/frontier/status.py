@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from skitter.model import HostState, Reason
 
 __all__ = ["HostWork", "JobStatus", "read_status"]
 
-_HOSTS_SHOWN = 10
+_HOSTS_SHOWN, _HOSTS_HELD = 10, 5
 
 
 class HostWork(msgspec.Struct, frozen=True):
@@ -34,6 +35,8 @@ class JobStatus(msgspec.Struct, frozen=True):
     size: int
     hosts: int
     busiest: list[HostWork]
+    held_back: list[HostState]  # hosts that must not be contacted for a while, the longest wait first
+    slowest: list[HostState]  # time to first byte
     first_at: str | None  # when the first and the last record were fetched
     last_at: str | None
     settings: dict[str, object]
@@ -70,10 +73,22 @@ def _read(db: sqlite3.Connection, database: Path) -> JobStatus:
         size=sum(size for _, _, size in tally),
         hosts=db.execute("SELECT count(*) FROM host").fetchone()[0],
         busiest=_busiest(db),
+        held_back=_states(db, "gate", time.time()),
+        slowest=_states(db, "latency", 0.0),
         first_at=times[0] if times else None,
         last_at=times[-1] if times else None,
         settings=msgspec.json.decode(facts.get("settings", "{}")),
     )
+
+
+def _states(db: sqlite3.Connection, field: str, above: float) -> list[HostState]:
+    """The hosts whose state has most of ``field``, and more than ``above``."""
+    rows = db.execute(
+        "SELECT CAST(state AS TEXT), json_extract(CAST(state AS TEXT), ?) AS much FROM host"
+        " WHERE state IS NOT NULL AND much > ? ORDER BY much DESC LIMIT ?",
+        (f"$.{field}", above, _HOSTS_HELD),
+    )
+    return [msgspec.json.decode(state, type=HostState) for state, _ in rows]
 
 
 def _busiest(db: sqlite3.Connection) -> list[HostWork]:

@@ -17,8 +17,9 @@ def shift(database: Database, seconds: float, stamp: str) -> None:
         execute("UPDATE pending SET due = max(due + ?, 1) WHERE due > 0", (seconds,))
         execute("UPDATE host SET robots_at = robots_at + ? WHERE robots_at IS NOT NULL", (seconds,))
         execute(
-            """UPDATE host SET state = json_set(CAST(state AS TEXT), '$.gate',
-                   json_extract(CAST(state AS TEXT), '$.gate') + ?)
+            """UPDATE host SET state = json_set(CAST(state AS TEXT),
+                   '$.gate', json_extract(CAST(state AS TEXT), '$.gate') + ?1,
+                   '$.asked', coalesce(json_extract(CAST(state AS TEXT), '$.asked'), 0) + ?1)
                WHERE json_extract(CAST(state AS TEXT), '$.gate') > 0""",
             (seconds,),
         )

@@ -14,6 +14,7 @@ from skitter.events import (
     Finished,
     HostClosed,
     HostNarrowed,
+    HostsLearnt,
     HostWaits,
     Noted,
     Progressed,
@@ -108,7 +109,7 @@ class JsonLog:
         self._verbose = verbose
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Progressed | Started | Requested | Answered):
+        if isinstance(event, Progressed | Started | Requested | Answered | HostsLearnt):
             return
         if not self._verbose and not _told_to_programs(event):
             return

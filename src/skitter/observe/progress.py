@@ -6,7 +6,7 @@ import threading
 import time
 from types import TracebackType
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -14,12 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from skitter.observe.console import StderrConsole
+from skitter.observe.hosts import held_back, host_line, slowest
 from skitter.observe.stats import Stats
-from skitter.observe.text import seconds, size
+from skitter.observe.text import printable, seconds, size
 
 __all__ = ["LiveProgress", "PlainProgress"]
 
 _PLAIN_EVERY = 10.0
+# Below the bar: hosts that wait, and those that take at least so many seconds to begin an answer.
+_HOSTS_SHOWN, _SLOW = 3, 0.5
 
 
 class LiveProgress:
@@ -55,7 +58,18 @@ class LiveProgress:
             Text(f"{stats.hosts:,} host{'s' * (stats.hosts != 1)}", style="dim"),
             Text(f"{size(stats.size)}, {seconds(time.monotonic() - stats.began)}", style="dim"),
         )
-        return row
+        return Group(row, *self._hosts())
+
+    def _hosts(self) -> list[RenderableType]:
+        """What holds the crawl back: hosts that wait, then the slowest."""
+        now, states = time.time(), self._stats.states
+        chosen = held_back(states, now, _HOSTS_SHOWN)
+        slow = [state for state in slowest(states, _HOSTS_SHOWN) if state.latency >= _SLOW]
+        chosen += [state for state in slow if state not in chosen]
+        return [
+            Text(f"    {printable(line)}", style="dim", no_wrap=True, overflow="ellipsis")
+            for line in (host_line(state, now) for state in chosen[:_HOSTS_SHOWN])
+        ]
 
 
 class PlainProgress:

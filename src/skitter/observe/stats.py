@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 
-from skitter.events import Ended, Event, Finished, Progressed, Started
-from skitter.model import Reason
+from skitter.events import Ended, Event, Finished, HostsLearnt, Progressed, Started
+from skitter.model import HostState, Reason
 
 __all__ = ["FINE", "Stats"]
 
 # The rate shown is that of the last few seconds: what the crawl does now.
 _SPAN = 5.0
+# Hosts that are kept in mind for the display: those contacted last.
+_HOSTS = 256
 # Endings that are no failure of anybody.
 FINE = frozenset({Reason.FETCHED, Reason.NOT_MODIFIED, Reason.REDIRECTED, Reason.ROBOTS_DENIED, Reason.TRAP})
 
@@ -27,6 +29,7 @@ class Stats:
         self.hosts = 0
         self.fetched_now = 0
         self.began = time.monotonic()
+        self._states: OrderedDict[str, HostState] = OrderedDict()
         self._recent: deque[tuple[float, int]] = deque([(self.began, 0)])
 
     def __call__(self, event: Event) -> None:
@@ -40,8 +43,24 @@ class Stats:
                 self.fetched_now += record.reason is Reason.FETCHED
             case Progressed(pending, in_flight, hosts):
                 self.pending, self.in_flight, self.hosts = pending, in_flight, hosts
+            case HostsLearnt(states):
+                self._learn(states)
             case Finished(summary):
                 self.pending, self.in_flight = summary.pending, 0
+
+    def _learn(self, states: tuple[HostState, ...]) -> None:
+        known = self._states.copy()  # the display's thread may be reading the former one
+        for state in states:
+            known[state.origin] = state
+            known.move_to_end(state.origin)
+        while len(known) > _HOSTS:
+            known.popitem(last=False)
+        self._states = known
+
+    @property
+    def states(self) -> tuple[HostState, ...]:
+        """What is known of the hosts that were contacted lately."""
+        return tuple(self._states.values())
 
     @property
     def done(self) -> int:

@@ -62,8 +62,9 @@ class Host:
     """The politeness state of one host. ``repr`` shows it in one line."""
 
     __slots__ = (
-        "_pace", "answered", "delay", "failures", "gate", "given", "in_flight", "is_proven", "last_cut",
-        "next_at", "origin", "quiet_since", "refusals", "sent_at", "ttfb", "unsent", "why", "window",
+        "_pace", "answered", "asked", "delay", "failures", "gate", "given", "in_flight", "is_proven",
+        "last_cut", "next_at", "origin", "quiet_since", "refusals", "sent_at", "ttfb", "unsent", "why",
+        "window",
     )  # fmt: skip
 
     def __init__(self, origin: str, settings: Politeness, window: Window | None = None) -> None:
@@ -74,6 +75,7 @@ class Host:
         self._pace = Pace()
         self.next_at = 0.0  # the pace: not before
         self.gate = 0.0  # refusal, fault or Retry-After: not before
+        self.asked = 0.0  # the date that the host itself has asked for
         self.why = ""  # what closed the gate
         self.sent_at = 0.0  # when the last request went out
         self.ttfb = 0.0  # how long after a request the first byte of the last answer came
@@ -190,6 +192,7 @@ class Host:
             self.window.refused(now, whole=asked is not None)
             self._back_off(now, signal, chance if asked is None else 0.0)
         if asked is not None:
+            self.asked = max(self.asked, now + asked)
             self.wait(now + asked)
 
     def _back_off(self, now: float, signal: Signal, chance: float) -> None:
@@ -222,8 +225,9 @@ class Host:
         window = self.window
         return HostState(
             self.origin, self.next_at, self.gate, float(window.size), window.limit, self.failures,
-            self.refusals, self.answered, self.given, robots, base=window.base, latency=window.latency,
-            queue=window.queue, delay=self.delay, pace=self._pace.interval, why=self.why,
+            self.refusals, self.answered, self.given, robots, base=window.base,
+            latency=window.latency or self.ttfb, queue=window.queue, delay=self.delay,
+            pace=self._pace.interval, asked=self.asked, why=self.why,
         )  # fmt: skip
 
     def restore(self, state: HostState, now: float) -> None:
@@ -233,7 +237,7 @@ class Host:
         self.given |= state.given
         self.answered |= state.answered
         if state.gate > self.gate:
-            self.gate, self.why = state.gate, state.why
+            self.gate, self.asked, self.why = state.gate, state.asked, state.why
         if self.next_at or self.in_flight:
             return
         self._pace.interval = state.pace
