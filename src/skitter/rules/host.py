@@ -177,7 +177,7 @@ class Host:
         ``chance`` is uniform in [0, 1); ``asked`` is the wait of a Retry-After field, in seconds.
         """
         self.in_flight -= 1
-        self.window.end()
+        self.window.end(now)
         if signal in (Signal.GOOD, Signal.REFUSED, Signal.OVERLOADED):
             self.answered = self.is_proven = True
             self.quiet_since = now

@@ -24,6 +24,8 @@ __all__ = ["Window"]
 # it doubles, a window has to be right within a factor only.
 _LEAST_SAMPLES = 8
 _STARTING_ROUNDS = 2
+# An epoch lasts at least so much of a latency: answers that come at once were sent at once, and are alike.
+_LEAST_TIME, _LEAST_TIME_BLIND = 0.5, 0.25
 # More are taken until chance moves the queue by less than this (one standard error) ...
 _SURE = 0.25
 # ... or, in a wide window, by this share of it.
@@ -37,6 +39,9 @@ _QUEUE_SHARE = 1 / 16
 _START_QUEUE_SHARE = 1 / 4
 # Latency at twice its base is a queue, however few samples say so.
 _EVIDENT = 2.0
+# In the first seconds of a wide window with a queue, latency grows to twice the mean of the first answers
+# (to a third more, if half of the window waits; to less, where the way is long).
+_QUEUED = 1.15
 # The base falls towards every mean below it by this share: what is not there cannot be a queue.
 _FALL = 0.25
 # After so many epochs a quarter of the window is given up for one, to see the base again.
@@ -44,6 +49,8 @@ _PROBE = 20
 # A window that fell to this share or less takes latency along, if it was our queue that made it; if that
 # fell less than half as much, it was something else, and half of the difference is believed.
 _TELLING, _BELIEVED = 0.75, 0.5
+# Below this share of the base, beyond chance, a narrower window has shown that there was a queue.
+_LESS = 0.95
 # A window that grew by half must bring a rate that grew, or it is taken back and held for so many epochs
 # (PRECEDENTS section 3: 5 %, 10 epochs).
 _GROWN, _GROWTH, _HELD = 1.5, 1.05, 10
@@ -53,9 +60,9 @@ class Window:
     """The requests that may be in flight at one server. Times in seconds. ``repr`` shows it in one line."""
 
     __slots__ = (
-        "__weakref__", "_best", "_count", "_ended", "_epochs", "_filled", "_held", "_mean", "_probing",
-        "_raised", "_rest", "_since", "_spread", "_starting", "_wider", "base", "in_flight", "latency",
-        "limit", "queue", "rate", "size",
+        "__weakref__", "_best", "_count", "_ended", "_epochs", "_filled", "_first", "_held", "_is_blind",
+        "_mean", "_probing", "_raised", "_rest", "_since", "_spread", "_stale", "_starting", "_wider",
+        "base", "in_flight", "latency", "limit", "queue", "rate", "size",
     )  # fmt: skip
 
     def __init__(self, start: int, limit: int) -> None:
@@ -68,6 +75,10 @@ class Window:
         self.rate = 0.0  # answers a second in the last epoch
         self.queue = 0.0  # of the requests in flight, how many only waited in the last epoch
         self._starting = True  # doubling, until the first queue
+        # It starts wide, and knows nothing: when the first answer came; number, mean and least of the
+        # latencies of what had gone out before.
+        self._is_blind = start > 1
+        self._first: tuple[float, int, float, float] | None = None
         self._best = (0.0, 0)  # a rate, and the smallest window that brought it
         self._held = 0  # epochs that are to pass without growth
         self._raised = 0  # epochs of growth in a row
@@ -83,8 +94,11 @@ class Window:
         )
 
     def _begin(self, now: float) -> None:
-        """A new epoch: what was sent before it is none of its samples."""
+        """A new epoch. It counts when as many answers have come as were in flight at its beginning: by then
+        the server has seen the new window for a whole round. (To take only what was sent since would be to
+        take the quick pages: the slow ones are still on their way when there are samples enough.)"""
         self._since = now
+        self._stale = self.in_flight
         self._ended = 0  # answers of any kind
         self._count = 0  # samples
         self._mean = 0.0
@@ -106,31 +120,50 @@ class Window:
         self.in_flight += 1
         self._filled = self._filled or self.in_flight >= self.size - self._probing
 
-    def end(self) -> None:
+    def end(self, now: float) -> None:
         """A request is over; it answered, or not."""
         self.in_flight -= 1
-        self._ended += 1
+        if self._stale:
+            self._stale -= 1
+            self._since = now
+        else:
+            self._ended += 1
 
     def sample(self, now: float, sent_at: float, ttfb: float, elapsed: float) -> bool:
         """A good answer to a request that went out at ``sent_at``: its first byte came after ``ttfb``, all of
         it took ``elapsed``. To be told before its :meth:`end`. Returns True if the window has changed."""
-        if sent_at < self._since:
+        if self._is_blind:
+            self._look(sent_at, now, ttfb)
+        if self._stale:
             return False
         self._count += 1
         step = ttfb - self._mean
         self._mean += step / self._count
         self._spread += step * (ttfb - self._mean)
         self._rest += max(0.0, elapsed - ttfb)
-        if not self.base:
-            self.base = ttfb
-        elif self._starting and not self.latency and self.size > 1:
-            # A window that starts wide has a queue in its very first answers; the fastest had the least.
-            self.base = min(self.base, ttfb)
+        self.base = self.base or ttfb
         if not self._is_enough(now):
             return False
         before = self.size
         self._decide(now)
         return self.size != before
+
+    def _look(self, sent_at: float, now: float, ttfb: float) -> None:
+        """A window that starts wide: what went out before the first answer came has met no steady queue."""
+        if self._first is None:
+            self._stale = self.in_flight
+        first_at, count, mean, least = self._first or (now, 0, 0.0, ttfb)
+        if sent_at <= first_at:
+            count += 1
+            self._first = first_at, count, mean + (ttfb - mean) / count, min(least, ttfb)
+
+    def _see(self) -> None:
+        """The first answers beside those that came after them: in a queue, the latter have to wait for the
+        whole of it, the former for half of it on average. Where pages only differ, they are alike."""
+        assert self._first is not None
+        _, _, mean, least = self._first
+        self.base = least if self._mean - 2 * self._error() >= _QUEUED * mean else mean
+        self._is_blind = False
 
     def restore(self, size: int, base: float) -> None:
         """Go on from what was known of the server, unless something has been learnt since."""
@@ -138,6 +171,7 @@ class Window:
             self.size = max(1, min(size, self.limit))
             self.base = base
             self._starting = not base
+            self._is_blind = self._is_blind and not base
 
     def refused(self, now: float, *, whole: bool = False) -> None:
         """The server said no, or fell silent: half of the window is left, or one request only if it said
@@ -148,6 +182,7 @@ class Window:
         self._held = _HELD
         self._best = (0.0, 0)
         self._wider = None
+        self._is_blind = False
         self._begin(now)
 
     # -- what follows ------------------------------------------------------------------------
@@ -155,16 +190,18 @@ class Window:
     def _is_enough(self, now: float) -> bool:
         """Do the samples tell something? Never less than eight, except where a small window doubles."""
         count, took = self._count, now - self._since
+        if took < self._mean * (_LEAST_TIME_BLIND if self._is_blind else _LEAST_TIME):
+            return False
+        if self._is_blind:
+            return count >= max(_LEAST_SAMPLES, self.size // 4)
         if self._starting and self.latency and self.size < _LEAST_SAMPLES:
             return count >= _STARTING_ROUNDS * self.size
         if self._starting and self.size == 1:
             return count >= _STARTING_ROUNDS
-        if count < _LEAST_SAMPLES or took <= 0:
+        if count < max(_LEAST_SAMPLES, self.size):
             return False
         if self._mean >= _EVIDENT * self.base:
             return True
-        if count < self.size:
-            return False
         if count >= _MOST_ROUNDS * max(self.size, _LEAST_SAMPLES // 2):
             return True
         return self._ended / took * self._error() <= max(_SURE, self.size * _SURE_SHARE)
@@ -175,6 +212,8 @@ class Window:
 
     def _decide(self, now: float) -> None:
         took = max(now - self._since, 1e-9)
+        if self._is_blind:
+            self._see()
         self.latency = self._mean
         self.rate = (self._ended + 1) / took
         probed, self._probing = self._probing, 0
@@ -201,6 +240,10 @@ class Window:
         if size > wide * _TELLING:
             return
         self._wider = None
+        if self.latency + 2 * self._error() < self.base * _LESS:  # less was possible, and maybe still is
+            self.base = self.latency
+            self._epochs = _PROBE
+            return
         expected = max(self.base, latency * size / wide)
         if self.latency > (expected + latency) / 2:  # latency did not follow the window
             self.base += (self.latency - self.base) * _BELIEVED
@@ -240,7 +283,8 @@ class Window:
             return
         self._raised += 1
         # Far below a capacity that has grown, steps of one would take all day.
-        self.size += 1 if self._raised <= 3 else max(1, self.size // 4)
+        far = self._raised > 3 and self.queue < max(_QUEUE, self.size * _QUEUE_SHARE) / 2
+        self.size += max(1, self.size // 4) if far else 1
 
     def _cut(self) -> None:
         self._raised = 0
