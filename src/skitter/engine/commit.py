@@ -22,7 +22,7 @@ _LINGER = 0.1
 
 
 class Committer:
-    """Gathers settlements and commits them. Never holds more uncommitted ones than the concurrency."""
+    """Gathers settlements and commits them. Never holds more uncommitted ones than twice the concurrency."""
 
     def __init__(
         self,
@@ -46,14 +46,16 @@ class Committer:
         self._disk_low = disk_low
         self._run_low = run_low
         self._low: str | None = None
-        self._capacity = config.limits.concurrency
-        # While one half is on its way to the disk, the other half gathers: nobody waits for room.
-        self._enough = max(1, self._capacity // 2)
+        # Those who begin visits count what is uncommitted, and keep both together below this: a visit that has
+        # begun finds room.
+        self._capacity = 2 * config.limits.concurrency
+        # While one part is on its way to the disk, the next one gathers.
+        self._enough = max(1, config.limits.concurrency // 2)
         self._room = asyncio.Event()
         self._room.set()
         self._waiting: list[Settlement] = []
         self._roots: list[str] = []
-        self._uncommitted = 0
+        self.uncommitted = 0  # settlements that were put here and are not on the disk
         self._dirty = asyncio.Event()
         self._now = asyncio.Event()
         self._closed = False
@@ -62,16 +64,16 @@ class Committer:
     @property
     def idle(self) -> bool:
         """Is everything that was put here committed?"""
-        return self._uncommitted == 0
+        return self.uncommitted == 0
 
     async def put(self, settlement: Settlement, roots: Sequence[str] = ()) -> None:
         """Take a settlement; waits while too many are uncommitted."""
-        while self._uncommitted >= self._capacity:
+        while self.uncommitted >= self._capacity:
             self._room.clear()
             await self._room.wait()
         self._waiting.append(settlement)
         self._roots.extend(roots)
-        self._uncommitted += 1
+        self.uncommitted += 1
         self._dirty.set()
         if len(self._waiting) >= self._enough:
             self._now.set()
@@ -132,7 +134,7 @@ class Committer:
         change = await self._frontier.settle(batch, write)
         reached("after-commit-before-ack")
         self._failed = False
-        self._uncommitted -= len(settlements)
+        self.uncommitted -= len(settlements)
         self._room.set()
         self._changed(change)
         self._tell_low()

@@ -83,8 +83,9 @@ class Engine:
         if governor is not None:
             contact.is_busy = lambda: governor.is_busy
         self._tasks: set[asyncio.Task[None]] = set()
-        # A page in a handler's hands is no request in flight: as many may be there.
-        self._room = config.limits.concurrency * (2 if handlers else 1)
+        # Beside what is in flight, as many pages may be on their way to the disk (I3: no more are lost by a
+        # kill), and as many in the hands of handlers.
+        self._room = config.limits.concurrency * (3 if handlers else 2)
         self._totals = Totals()
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
@@ -201,7 +202,8 @@ class Engine:
         full = schedule.in_flight >= self._config.limits.concurrency
         if self._governor is not None:  # whoever does not answer is no load
             full = full or schedule.in_flight - schedule.doubtful >= self._governor.limit
-        full = full or len(self._tasks) - self._lanes.errands.looking_up >= self._room
+        begun = len(self._tasks) - self._lanes.errands.looking_up
+        full = full or begun + self._committer.uncommitted >= self._room
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
