@@ -46,8 +46,8 @@ class Committer:
         self._disk_low = disk_low
         self._run_low = run_low
         self._low: str | None = None
-        # Those who begin visits count what is uncommitted, and keep both together below this: a visit that has
-        # begun finds room.
+        # Those who begin visits count what is uncommitted, and keep both together below this: a visit that
+        # has begun finds room.
         self._capacity = 2 * config.limits.concurrency
         # While one part is on its way to the disk, the next one gathers.
         self._enough = max(1, config.limits.concurrency // 2)

@@ -33,6 +33,9 @@ __all__ = ["Engine"]
 _SEEDS_BEFORE_START = 100_000
 # A job that goes on knows what its seeds have drawn before; only new ones could add to it.
 _SEEDS_BEFORE_GOING_ON = 10_000
+# Visits that have begun and pages that are not on the disk yet, as multiples of the concurrency: as many as
+# are in flight may be on their way to the disk (I3: no more is lost by a kill), or in the hands of handlers.
+_ROOM, _ROOM_HANDLED = 2, 3
 _LONGEST_SLEEP = 86400.0
 # What is in flight when a stop is asked for has so long to end: the default time-out of a request.
 _GRACE = 30.0
@@ -83,9 +86,7 @@ class Engine:
         if governor is not None:
             contact.is_busy = lambda: governor.is_busy
         self._tasks: set[asyncio.Task[None]] = set()
-        # Beside what is in flight, as many pages may be on their way to the disk (I3: no more are lost by a
-        # kill), and as many in the hands of handlers.
-        self._room = config.limits.concurrency * (3 if handlers else 2)
+        self._room = config.limits.concurrency * (_ROOM_HANDLED if handlers else _ROOM)
         self._totals = Totals()
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
