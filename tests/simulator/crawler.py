@@ -40,6 +40,7 @@ class Crawler:
         self._slots = slots
         self._wire, self._gap, self._timeout = wire, gap, timeout
         self._chance = random.Random(seed)
+        self._has_links = False  # the first page of each host comes alone
         self._schedule = Schedule()
         self._schedule.doubts = slots // 2 if len(servers) > 1 else None
         politeness = Politeness(**settings)  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ class Crawler:
     def _go(self) -> None:
         """Start whatever may start now."""
         now = self._timeline.now
-        while self._schedule.in_flight < self._slots:
+        while self._schedule.in_flight < (self._slots if self._has_links else len(self._lanes)):
             decision = self._schedule.next(now)
             if isinstance(decision, Ready):
                 self._schedule.start(decision.lane, now)
@@ -84,6 +85,7 @@ class Crawler:
 
     def _ended(self, lane: Lane, sent_at: float, status: int | None, retry_after: float | None) -> None:
         host, now = lane.host, self._timeline.now
+        self._has_links = True
         took = now - sent_at
         signal = Signal.GOOD
         if status is None:

@@ -185,7 +185,7 @@ class Host:
             self.is_proven = False
         if signal is Signal.GOOD:
             self.failures = self.refusals = 0
-            self._pace.accepted()
+            self._pace.accepted(now)
         elif signal is not Signal.NEUTRAL and started >= self.last_cut:
             # Once for all that were in flight together: they met the same moment of the host.
             self.last_cut = now

@@ -14,9 +14,10 @@ __all__ = ["Pace"]
 _BELOW = 1.05
 # Without a refusal the interval shrinks a little with each request: to 1/e in 330 of them (a bucket of
 # ten tokens then refuses one in a hundred), or in a minute if that is sooner, by 2 % at most. And twice
-# as much after each so many requests in a row: a guess that was much too low is soon forgotten.
+# as much after each so many requests in a row, or so many seconds: a guess that was much too low is soon
+# forgotten.
 _RECOVERY, _RECOVERY_TIME, _MOST_RECOVERY = 1 / 330, 60.0, 0.02
-_STREAK, _FASTEST = 50, 0.1
+_STREAK, _STREAK_TIME, _FASTEST = 50, 6.0, 0.1
 # Shorter than this it is no pace.
 _LEAST = 0.002
 
@@ -31,12 +32,13 @@ class Pace:
         self._accepted = 0  # since the last refusal
         self._refused_at = 0.0
 
-    def accepted(self) -> None:
+    def accepted(self, now: float) -> None:
         """A request was answered."""
         self._accepted += 1
         if self.interval:
             step = max(_RECOVERY, min(_MOST_RECOVERY, self.interval / _RECOVERY_TIME))
-            streak = min(self._accepted // _STREAK, 8)
+            clean = max(self._accepted / _STREAK, (now - self._refused_at) / _STREAK_TIME)
+            streak = min(int(clean), 8)
             self.interval *= 1 - min(_FASTEST, step * 2**streak)
             if self.interval < _LEAST:
                 self.interval = 0.0

@@ -42,6 +42,8 @@ _EVIDENT = 2.0
 # In the first seconds of a wide window with a queue, latency grows to twice the mean of the first answers
 # (to a third more, if half of the window waits; to less, where the way is long).
 _QUEUED = 1.15
+# So many answers without ever eight in flight: then that is how it is, and the least of them is the base.
+_ALONE = 32
 # The base falls towards every mean below it by this share: what is not there cannot be a queue.
 _FALL = 0.25
 # After so many epochs a quarter of the window is given up for one, to see the base again.
@@ -60,9 +62,9 @@ class Window:
     """The requests that may be in flight at one server. Times in seconds. ``repr`` shows it in one line."""
 
     __slots__ = (
-        "__weakref__", "_best", "_count", "_ended", "_epochs", "_filled", "_first", "_held", "_is_blind",
-        "_mean", "_probing", "_raised", "_rest", "_since", "_spread", "_stale", "_starting", "_wider",
-        "base", "in_flight", "latency", "limit", "queue", "rate", "size",
+        "__weakref__", "_alone", "_best", "_count", "_ended", "_epochs", "_filled", "_first", "_held",
+        "_is_blind", "_mean", "_probing", "_raised", "_rest", "_since", "_spread", "_stale", "_starting",
+        "_wider", "base", "in_flight", "latency", "limit", "queue", "rate", "size",
     )  # fmt: skip
 
     def __init__(self, start: int, limit: int) -> None:
@@ -78,6 +80,7 @@ class Window:
         # It starts wide, and knows nothing: when the first answer came; number, mean and least of the
         # latencies of what had gone out before.
         self._is_blind = start > 1
+        self._alone = 0  # answers while hardly anything was in flight
         self._first: tuple[float, int, float, float] | None = None
         self._best = (0.0, 0)  # a rate, and the smallest window that brought it
         self._held = 0  # epochs that are to pass without growth
@@ -149,9 +152,17 @@ class Window:
         return self.size != before
 
     def _look(self, sent_at: float, now: float, ttfb: float) -> None:
-        """A window that starts wide: what went out before the first answer came has met no steady queue."""
+        """A window that starts wide: what went out before the first answer came has met no steady queue.
+
+        The seed's page, which comes alone, says nothing of that; with eight in flight it begins."""
         if self._first is None:
             self._stale = self.in_flight
+            if self.in_flight < min(self.size, _LEAST_SAMPLES):
+                self._alone += 1
+                self.base = min(self.base or ttfb, ttfb)
+                self._is_blind = self._alone < _ALONE
+                return
+            self.base = 0.0
         first_at, count, mean, least = self._first or (now, 0, 0.0, ttfb)
         if sent_at <= first_at:
             count += 1
