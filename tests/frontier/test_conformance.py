@@ -169,6 +169,22 @@ def test_a_retry_comes_back_when_it_is_due_and_before_fresh_urls(make: Make) -> 
     run(make, use)
 
 
+def test_a_link_that_is_due_later_is_not_lent_before(make: Make) -> None:
+    """The target of a redirect that asks to wait."""
+
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"{A}/1")])
+        await meet(frontier)
+        (lease,) = await frontier.lease({A: 1}, 100.0)
+        change = await frontier.settle(Batch((done(lease.entries[0], entry(f"{A}/2", due=160.5)),)))
+        assert (change.admitted, change.pending, dict(change.due)) == (1, 1, {A: 160.5})
+        (lease,) = await frontier.lease({A: 9}, 160.0)
+        assert (lease.entries, lease.more) == ((), 160.5)
+        assert await take(frontier, A, now=160.5) == [f"{A}/2"]
+
+    run(make, use)
+
+
 def test_seeds_that_were_fetched_are_remembered(make: Make) -> None:
     async def use(frontier: Frontier) -> None:
         await frontier.admit([entry(f"{A}/1", seed=True), entry(f"{A}/2")], [A])

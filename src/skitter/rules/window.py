@@ -201,7 +201,7 @@ class Window:
     def _is_enough(self, now: float) -> bool:
         """Do the samples tell something? Never less than eight, except where a small window doubles."""
         count, took = self._count, now - self._since
-        if took < self._mean * (_LEAST_TIME_BLIND if self._is_blind else _LEAST_TIME):
+        if took <= 0 or took < self._mean * (_LEAST_TIME_BLIND if self._is_blind else _LEAST_TIME):
             return False
         if self._is_blind:
             return count >= max(_LEAST_SAMPLES, self.size // 4)
