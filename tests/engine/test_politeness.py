@@ -190,3 +190,25 @@ def test_the_governor_feels_memory_and_says_so_once() -> None:
     asyncio.run(main())
     assert governor.limit < 64
     assert told == [Noted("memory is short: fewer requests are in flight for a while")]
+
+
+# Many hosts
+
+
+def test_many_hosts_with_a_delay_are_spread_over_it() -> None:
+    """Else they are asked in one burst, once a delay, for ever."""
+    world = World(delay="1s", concurrency=200)
+    chances = iter(n / 40 for n in range(10_000))
+    summary = world.crawl(*sites(world, 40, 5), chance=lambda: next(chances) % 1)
+    assert summary.by_reason == {Reason.FETCHED: 40 * 6}
+    for n in range(40):
+        assert min(world.gaps(f"http://site{n}.test/")) >= 1
+    last = sorted(max(world.web.times(f"http://site{n}.test/")) for n in range(40))
+    assert last[-1] - last[0] >= 0.4
+    assert summary.seconds < 7.5 + 0.1
+
+
+def test_a_few_hosts_are_not_kept_waiting_for_that() -> None:
+    world = World(delay="1s")
+    summary = world.crawl(*sites(world, 3, 5), chance=lambda: 0.99)
+    assert summary.seconds < 6.5

@@ -34,6 +34,7 @@ class Errands:
         meet: Callable[[str], Lane],
     ) -> None:
         """``meet`` gives the lane of a host that a robots.txt leads to."""
+        self.are_many = False  # hosts that are at work
         self.looking_up = 0  # addresses that are being looked up: no request is in flight for them
         self._config = config
         self._contact = contact
@@ -124,8 +125,11 @@ class Errands:
         lane.errands.append(Errand(errand.url, errand.lane, errand.hops, errand.tries + (not free)))
 
     def _take(self, lane: Lane, rules: robots.Robots, copy: RobotsCopy) -> None:
+        is_new = not lane.robots_until
         lane.robots = rules
         lane.robots_until = copy.fetched_at + robots.TTL
         lane.asked_robots = False
         lane.host.ask_delay(max(self._config.politeness.delay, rules.crawl_delay))
+        if is_new and self.are_many:
+            lane.host.spread(self._chance())
         self._contact.keep(lane, copy)

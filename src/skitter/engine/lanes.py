@@ -23,6 +23,8 @@ _LEAST_LEASE, _MOST_LEASE = 16, 100
 # Hosts in rotation, as a multiple of the concurrency: the load is spread over as many, and each has a
 # few KiB of memory for its turn.
 _IN_ROTATION = 8
+# So many hosts are asked in bursts if they keep the same time.
+_MANY = 16
 # Of all slots, those that hosts in doubt may hold: they must not hold back the others.
 _DOUBTS = 0.5
 
@@ -52,6 +54,7 @@ class Lanes:
         self._config = config
         self._frontier = frontier
         self._clock = clock
+        self._chance = chance
         self._wake = wake
         self._lanes: dict[str, Lane] = {}
         self._wanted: dict[str, Lane] = {}
@@ -68,6 +71,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[origin] = Lane(Host(origin, self._config.politeness))
             lane.host.given = origin in self._given
+            self.errands.are_many = len(self._lanes) > _MANY
             if len(self._lanes) > 1:  # alone, it holds nobody back
                 self.schedule.doubts = max(1, int(self._config.limits.concurrency * _DOUBTS))
         return lane
@@ -87,6 +91,8 @@ class Lanes:
         """Take over what a former run knew of a host."""
         self.errands.restore(lane, state.robots)
         lane.host.restore(state, self._clock.now())
+        if self.errands.are_many:
+            lane.host.spread(self._chance())
 
     def announce(self, due: Mapping[str, float]) -> None:
         """The frontier has work for these hosts, from these times on."""

@@ -37,6 +37,12 @@ _JITTER = 0.001
 # A request arrives between its sending and the first byte of its answer. The gap counts from the later,
 # but a slow page is no late arrival: by at most this share of the delay.
 _LATE_ARRIVAL = 0.01
+# An answer that took twice as long as usual may have been late all the way: a server that stood still for a
+# moment, or had to accept many connections at once, as at the first request.
+_LATE_UNUSUAL, _FOLLOW = 0.05, 0.2
+# Of the delay, what many hosts are spread over at their beginning: half keeps them apart, and costs a quarter
+# of a delay a host on average.
+_SPREAD = 0.5
 # A host hangs that has answered nothing for so long while it was asked, or for so many times what its
 # last answer took.
 _HANGS_AFTER, _HANGS_LATENCIES = 2.0, 4.0
@@ -62,9 +68,9 @@ class Host:
     """The politeness state of one host. ``repr`` shows it in one line."""
 
     __slots__ = (
-        "_pace", "answered", "asked", "delay", "failures", "gate", "given", "in_flight", "is_proven",
-        "last_cut", "next_at", "origin", "quiet_since", "refusals", "sent_at", "ttfb", "unsent", "why",
-        "window",
+        "_pace", "answered", "asked", "delay", "failures", "gate", "given", "in_flight",
+        "is_proven", "last_cut", "next_at", "origin", "quiet_since", "refusals", "sent_at", "ttfb",
+        "unsent", "usual", "why", "window",
     )  # fmt: skip
 
     def __init__(self, origin: str, settings: Politeness, window: Window | None = None) -> None:
@@ -78,6 +84,7 @@ class Host:
         self.asked = 0.0  # the date that the host itself has asked for
         self.why = ""  # what closed the gate
         self.sent_at = 0.0  # when the last request went out
+        self.usual = 0.0  # how long that takes on average
         self.ttfb = 0.0  # how long after a request the first byte of the last answer came
         self.in_flight = 0
         self.unsent = 0  # of these, still connecting
@@ -147,17 +154,28 @@ class Host:
         self.sent_at = now
         self.next_at = max(self.next_at, now + self._gap())
 
+    def spread(self, chance: float) -> None:
+        """Many hosts that began together would be asked together for ever, in one burst a delay: each waits
+        a random while more, once. ``chance`` is uniform in [0, 1)."""
+        if self.delay and self.next_at:
+            self.next_at += chance * self.delay * _SPREAD
+
     def ask_delay(self, delay: float) -> None:
         """The host's delay has become known; it counts from the last request already, if there was one."""
         self.delay = delay
         if self.sent_at:
-            self.answered_after(self.sent_at, self.ttfb)
+            self._keep_gap(self.sent_at, self.ttfb)
 
     def answered_after(self, sent_at: float, ttfb: float) -> None:
         """The first byte of an answer came ``ttfb`` seconds after its request had gone out."""
         self.ttfb = ttfb
+        self._keep_gap(sent_at, ttfb)
+        self.usual += (ttfb - self.usual) * (_FOLLOW if self.usual else 1.0)
+
+    def _keep_gap(self, sent_at: float, ttfb: float) -> None:
         if self.delay:
-            late = min(ttfb, self.delay * _LATE_ARRIVAL)
+            unusual = ttfb > 2 * self.usual
+            late = min(ttfb, self.delay * (_LATE_UNUSUAL if unusual else _LATE_ARRIVAL))
             self.next_at = max(self.next_at, sent_at + late + self._gap())
 
     def _gap(self) -> float:
