@@ -22,7 +22,8 @@ _LINGER = 0.1
 
 
 class Committer:
-    """Gathers settlements and commits them. Never holds more uncommitted ones than twice the concurrency."""
+    """Gathers settlements and commits them. Never holds more uncommitted ones than three times the
+    concurrency; whoever begins visits keeps them below twice, without handlers."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Committer:
         self._low: str | None = None
         # Those who begin visits count what is uncommitted, and keep both together below this: a visit that
         # has begun finds room.
-        self._capacity = 2 * config.limits.concurrency
+        self._capacity = 3 * config.limits.concurrency
         # While one part is on its way to the disk, the next one gathers.
         self._enough = max(1, config.limits.concurrency // 2)
         self._room = asyncio.Event()

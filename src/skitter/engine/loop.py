@@ -33,9 +33,6 @@ __all__ = ["Engine"]
 _SEEDS_BEFORE_START = 100_000
 # A job that goes on knows what its seeds have drawn before; only new ones could add to it.
 _SEEDS_BEFORE_GOING_ON = 10_000
-# Visits that have begun and pages that are not on the disk yet, as multiples of the concurrency: as many as
-# are in flight may be on their way to the disk (I3: no more is lost by a kill), or in the hands of handlers.
-_ROOM, _ROOM_HANDLED = 2, 3
 _LONGEST_SLEEP = 86400.0
 # What is in flight when a stop is asked for has so long to end: the default time-out of a request.
 _GRACE = 30.0
@@ -86,7 +83,8 @@ class Engine:
         if governor is not None:
             contact.is_busy = lambda: governor.is_busy
         self._tasks: set[asyncio.Task[None]] = set()
-        self._room = config.limits.concurrency * (_ROOM_HANDLED if handlers else _ROOM)
+        # A page in a handler's hands is no request in flight: as many may be there.
+        self._room = config.limits.concurrency * (2 if handlers else 1)
         self._totals = Totals()
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = config.scope.scope in ("page", "any")
@@ -204,7 +202,8 @@ class Engine:
         if self._governor is not None:  # whoever does not answer is no load
             full = full or schedule.in_flight - schedule.doubtful >= self._governor.limit
         begun = len(self._tasks) - self._lanes.errands.looking_up
-        full = full or begun + self._committer.uncommitted >= self._room
+        unsafe = begun + self._committer.uncommitted  # what a kill would make us fetch again (I3)
+        full = full or begun >= self._room or unsafe >= self._room + self._config.limits.concurrency
         return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
