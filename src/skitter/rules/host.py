@@ -39,7 +39,7 @@ _JITTER = 0.001
 _LATE_ARRIVAL = 0.01
 # An answer that took twice as long as usual may have been late all the way: a server that stood still for a
 # moment, or had to accept many connections at once, as at the first request.
-_LATE_UNUSUAL, _FOLLOW = 0.05, 0.2
+_LATE_UNUSUAL, _FOLLOW = 0.1, 0.2
 # Of the delay, what many hosts are spread over at their beginning: half keeps them apart, and costs a quarter
 # of a delay a host on average.
 _SPREAD = 0.5
