@@ -14,7 +14,7 @@ from skitter.content.page import Page
 from skitter.disk import Disks
 from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
 from skitter.engine.governor import Governor
-from skitter.engine.visit import Deliver
+from skitter.engine.tell import Deliver
 from skitter.errors import ConfigError, UsageError
 from skitter.events import Noted, Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier

@@ -182,6 +182,8 @@ class Link(msgspec.Struct, frozen=True):
     """A canonical http(s) URL found on a page; ``follow`` is False for rel=nofollow."""
 
     url: str
+    key: int
+    origin: str
     follow: bool = True
 
 

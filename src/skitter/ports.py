@@ -49,6 +49,10 @@ class Frontier(Protocol):
         """Lend up to so many due URLs of each named host, shallow and early ones first; then, ``each`` at
         most, those of up to ``hosts`` hosts with work that were not lent in this run. Fewer: no more."""
 
+    def knows(self, key: int) -> bool:
+        """Is the URL of this key admitted, and that committed? False may also mean that nobody remembers, or
+        that the frontier wants to hear of it again. Never blocks; from any thread."""
+
     async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
         """Commit, all or nothing. ``write`` is called first, where it may block: it writes the outputs, and
         gives the marks that are committed with the batch. Raises StorageError when the disk refuses."""

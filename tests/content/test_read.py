@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skitter.content.hrefs import link_to
 from skitter.content.read import read
-from skitter.model import Headers, Link, Reading, Response
+from skitter.model import Headers, Reading, Response
 
 URL = "http://h/a"
 PAGE = b"<html lang=en><title>T</title><meta name=robots content=nofollow><a href=/b>x</a>"
@@ -22,7 +23,7 @@ def test_a_page_is_read() -> None:
         charset="UTF-8",
         lang="en",
         title="T",
-        links=(Link("http://h/b"),),
+        links=(link_to("http://h/b"),),
         nofollow=True,
     )
 

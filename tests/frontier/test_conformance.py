@@ -340,3 +340,29 @@ def test_every_url_ends_exactly_once_whatever_the_order(steps: list[tuple[str, i
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(both(Path(folder) / "job.db"))
+
+
+def test_a_key_is_known_once_it_is_committed(make: Make) -> None:
+    seed, found = entry("http://h/"), entry("http://h/found")
+
+    async def use(frontier: Frontier) -> None:
+        assert not frontier.knows(seed.key)
+        await frontier.admit([seed])
+        assert frontier.knows(seed.key)
+        (lease,) = await frontier.lease({"http://h": 1}, 1.0)
+        assert not frontier.knows(found.key)
+        await frontier.settle(Batch((done(lease.entries[0], found),)))
+        assert frontier.knows(seed.key)
+        assert frontier.knows(found.key)
+
+    run(make, use)
+
+
+def test_with_levels_every_mention_is_wanted(make_by_level: Make) -> None:
+    seed = entry("http://h/")
+
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([seed])
+        assert not frontier.knows(seed.key), "it may be a shorter way"
+
+    run(make_by_level, use)

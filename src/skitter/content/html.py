@@ -1,38 +1,46 @@
 """What an HTML document says: links, title, description, language, canonical URL.
 
-The library is turbohtml (docs/decisions.md has the figures). Each distinct href of a page is
-resolved once: a page of 310 links has about 90 distinct ones.
+The library is turbohtml (docs/decisions.md has the figures). To find elements by one name costs it
+next to nothing, by several names a walk through the document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import methodcaller
 from typing import Any
 
 import turbohtml
 
 from skitter.content.charset import decode
+from skitter.content.hrefs import Hrefs
 from skitter.content.robots_meta import directives
-from skitter.model import Link, Reading
+from skitter.model import Reading
 from skitter.rules.url import canonical, without_userinfo
 
 __all__ = ["base_of", "parse_html", "read_html"]
 
 # Elements that lead to documents, and the attribute that says where.
-_SOURCES = {"a": "href", "area": "href", "iframe": "src", "frame": "src"}
+_SOURCES = (("a", "href"), ("area", "href"), ("iframe", "src"), ("frame", "src"))
+_VALUE_OF = {name: methodcaller("attr", name) for name in ("href", "src")}
 _RELATIONS = frozenset({"next", "prev", "canonical", "alternate"})
 # Titles and descriptions are cut there: a record is a line, not a document.
 _MAX_TEXT = 2000
 
 
 def read_html(
-    body: bytes, url: str, charset: str | None, token: str, fields: frozenset[str] = frozenset()
+    body: bytes,
+    url: str,
+    charset: str | None,
+    token: str,
+    fields: frozenset[str] = frozenset(),
+    hrefs: Hrefs | None = None,
 ) -> Reading:
     """Parse and read. ``url`` is the document's, ``charset`` the label of the Content-Type field.
 
     The encoding is found as the Standard says: byte-order mark, header, meta element, and then by
     looking at the bytes. ``token`` is our product token, for meta elements that name a crawler;
-    ``fields`` may ask for ``text`` and ``html``.
+    ``fields`` may ask for ``text`` and ``html``; ``hrefs`` knows what earlier pages said.
     """
     document = parse_html(body, charset)
     head = document.find("head")
@@ -41,16 +49,15 @@ def read_html(
     base = base_of((element.attr("href") for element in document.find_all("base")), url)
     noindex, nofollow = directives(_meta_robots(metas, token), token)
     said = _links(document, relations)
-    refresh = document.meta_refresh(base)
-    if refresh and refresh[1] != base:
-        said.setdefault(refresh[1], True)
+    for target in _refresh(document, base):
+        said.setdefault(target, True)
     return Reading(
         charset=document.encoding,
         lang=_lang(document),
         title=_text_of(head.find("title") if head else None),
         description=_description(metas),
         canonical=_canonical(relations, base),
-        links=_resolve(said, base),
+        links=(hrefs or Hrefs()).resolve(_without_fragments(said), base),
         noindex=noindex,
         nofollow=nofollow,
         text=document.to_text() if "text" in fields else None,
@@ -81,13 +88,19 @@ def base_of(hrefs: Iterable[str | None], url: str) -> str:
 
 
 def _links(document: turbohtml.Document, relations: list[Any]) -> dict[str, bool]:
-    """Raw links in document order, and whether one of their mentions may be followed."""
-    said: dict[str, bool] = {}
-    for element in document.find_all(list(_SOURCES)):
-        raw = element.attr(_SOURCES[element.tag])
-        if raw:
-            follow = not _has(element.attr("rel"), "nofollow")
-            said[raw] = said.get(raw, False) or follow
+    """Raw links in document order, an element after the other, and whether one of their mentions may be
+    followed."""
+    said: dict[Any, bool] = {}
+    for tag, attribute in _SOURCES:
+        elements = document.find_all(tag)
+        if any(_has(element.attr("rel"), "nofollow") for element in document.find_all(tag, rel=True)):
+            for element in elements:
+                raw = element.attr(attribute)
+                said[raw] = said.get(raw, False) or not _has(element.attr("rel"), "nofollow")
+        else:
+            said.update(dict.fromkeys(map(_VALUE_OF[attribute], elements), True))
+    said.pop(None, None)  # elements that lead nowhere
+    said.pop("", None)
     for element in relations:
         raw = element.attr("href")
         kinds = (element.attr("rel") or "").lower().split()
@@ -96,29 +109,27 @@ def _links(document: turbohtml.Document, relations: list[Any]) -> dict[str, bool
     return said
 
 
+def _refresh(document: turbohtml.Document, base: str) -> Iterator[str]:
+    """Where a meta element sends its reader, if it is somewhere else."""
+    if any(element.attr("http-equiv") for element in document.find_all("meta")):
+        refresh = document.meta_refresh(base)
+        if refresh and refresh[1] != base:
+            yield refresh[1]
+
+
 def _has(rel: str | None, word: str) -> bool:
     return rel is not None and word in rel.lower().split()
 
 
 def _without_fragments(said: dict[str, bool]) -> dict[str, bool]:
     """Whatever the base, the first "#" begins the fragment: half the links of a manual differ in no more."""
+    if all(said.values()):
+        return dict.fromkeys([raw.partition("#")[0] for raw in said], True)
     bare: dict[str, bool] = {}
     for raw, follow in said.items():
         place = raw.partition("#")[0]
         bare[place] = bare.get(place, False) or follow
     return bare
-
-
-def _resolve(said: dict[str, bool], base: str) -> tuple[Link, ...]:
-    """Canonical links, each once; a link is followed if one of its spellings may be."""
-    found: dict[str, bool] = {}
-    for raw, follow in _without_fragments(said).items():
-        url = canonical(raw, base) if raw else base
-        if url is not None:
-            if "@" in url:
-                url = without_userinfo(url)
-            found[url] = found.get(url, False) or follow
-    return tuple([Link(url, follow) for url, follow in found.items()])
 
 
 def _meta_robots(metas: list[Any], token: str) -> Iterator[str]:

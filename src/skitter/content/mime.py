@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["is_html", "media_type"]
 
@@ -10,6 +11,7 @@ _TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 
 
+@lru_cache(maxsize=256)  # a site has a handful of them
 def media_type(header: str | None) -> tuple[str | None, str | None]:
     """Type (lower-case, without parameters) and charset parameter of a Content-Type field.
 

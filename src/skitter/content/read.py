@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from skitter.content.hrefs import Hrefs
 from skitter.content.html import read_html
 from skitter.content.mime import is_html, media_type
 from skitter.content.robots_meta import directives
@@ -12,8 +13,11 @@ from skitter.model import Reading, Response
 __all__ = ["read"]
 
 
-def read(response: Response, token: str, fields: frozenset[str] = frozenset()) -> Reading:
-    """Read a fetched response; ``token`` is our product token, ``fields`` as in ``--field``.
+def read(
+    response: Response, token: str, fields: frozenset[str] = frozenset(), hrefs: Hrefs | None = None
+) -> Reading:
+    """Read a fetched response; ``token`` is our product token, ``fields`` as in ``--field``;
+    ``hrefs`` knows what earlier pages said.
 
     Only HTML and XHTML are parsed. Whatever the bytes are, the result is a value: a document that
     the parser cannot take ends with a ``note``.
@@ -24,7 +28,7 @@ def read(response: Response, token: str, fields: frozenset[str] = frozenset()) -
     )
     if not is_html(essence, response.body):
         return Reading(content_type=essence, charset=charset, noindex=noindex, nofollow=nofollow)
-    reading = read_html(response.body, response.url, charset, token, fields)
+    reading = read_html(response.body, response.url, charset, token, fields, hrefs)
     return msgspec.structs.replace(
         reading,
         content_type=essence,

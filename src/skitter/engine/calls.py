@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from skitter.config import Config
 from skitter.content.page import Page
 from skitter.engine.lanes import Lanes
+from skitter.engine.tell import Teller
 from skitter.engine.visit import Visitor
 from skitter.model import Done, Entry, Failure, Reason, Request, Response
 from skitter.ports import Clock
@@ -47,7 +48,13 @@ class Calls:
     """All calls of a run. The engine takes their hops from the lanes."""
 
     def __init__(
-        self, config: Config, lanes: Lanes, visitor: Visitor, clock: Clock, wake: asyncio.Event
+        self,
+        config: Config,
+        lanes: Lanes,
+        visitor: Visitor,
+        teller: Teller,
+        clock: Clock,
+        wake: asyncio.Event,
     ) -> None:
         self._max_wait = config.limits.max_wait
         self._max_body = config.limits.max_body
@@ -55,6 +62,7 @@ class Calls:
         self._gives = bool(http.header or http.cookie or http.auth)
         self._lanes = lanes
         self._visitor = visitor
+        self._teller = teller
         self._clock = clock
         self._wake = wake
         self._hops: dict[int, _Hop] = {}
@@ -73,6 +81,7 @@ class Calls:
             if isinstance(answer, Done):
                 return await self._unfetched(entry, answer, history)
             visited = await self._visitor.settle(entry, answer, hop.started, host_answered=hop.answered)
+            await self._teller.tell(visited)
             retry = visited.settlement.retry
             following = retry or visited.redirected
             if following is None:
@@ -170,7 +179,9 @@ class Calls:
             pass
 
     async def _unfetched(self, entry: Entry, done: Done, history: tuple[Response | Failure, ...]) -> Page:
-        row = (await self._visitor.unfetched(entry, done)).row
+        visited = self._visitor.unfetched(entry, done)
+        await self._teller.tell(visited)
+        row = visited.settlement.row
         assert row is not None
         if not entry.attempts:  # what there is answered URLs before this one
             return Page(row.record, history=history)

@@ -15,16 +15,16 @@ from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
+from skitter.engine.tell import Deliver, Teller
 from skitter.engine.totals import Totals
-from skitter.engine.visit import Deliver, Visitor
+from skitter.engine.visit import Visited, Visitor
 from skitter.errors import SkitterError
 from skitter.events import Finished, Noted, Observer, Progressed, Started
 from skitter.failpoint import reached
-from skitter.model import Change, Done, Entry, FinishReason, Opening, Reason, Request, Summary
+from skitter.model import Change, Entry, FinishReason, Opening, Request, Summary
 from skitter.ports import Clock, Fetcher, Frontier, Sink, Watch
 from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
 from skitter.rules.scope import Bounds
-from skitter.rules.url import target_of
 
 __all__ = ["Engine"]
 
@@ -46,6 +46,7 @@ class Engine:
     _grace: asyncio.TimerHandle | None = None
     _visiting = 0  # of the tasks, visits of URLs: what the limit counts
     _seeds_open = True
+    _scope_drawn = False
     _finish: FinishReason | None = None
     _come_back_at: float | None = None
 
@@ -77,8 +78,9 @@ class Engine:
             config, frontier, sinks, clock, contact.take_states, self._apply, disk_low, self._run_low
         )
         contact.changed = self._committer.touch
-        self._visitor = Visitor(config, self._bounds, clock, observe, chance, deliver, handlers)
-        self.calls = Calls(config, self._lanes, self._visitor, clock, self._wake)
+        self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers)
+        self._teller = Teller(clock, observe, deliver)
+        self.calls = Calls(config, self._lanes, self._visitor, self._teller, clock, self._wake)
         self._watch, self._governor, self._loop = watch, governor, None
         if governor is not None:
             contact.is_busy = lambda: governor.is_busy
@@ -86,8 +88,6 @@ class Engine:
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
         self._totals = Totals()
-        # Without a scope to draw, there is no reason to wait for the other seeds.
-        self._scope_drawn = config.scope.scope in ("page", "any")
         self._hard_stop = asyncio.Event()
 
     # -- from outside ------------------------------------------------------------------------
@@ -167,6 +167,8 @@ class Engine:
     async def _open(self) -> Opening:
         opening = await self._frontier.open()
         self._bounds.add_roots(opening.roots)
+        # Without a scope to draw, there is no reason to wait for the other seeds.
+        self._scope_drawn = self._config.scope.scope in ("page", "any")
         self._totals.open(opening)
         if opening.roots:
             self._seeds_before_start = _SEEDS_BEFORE_GOING_ON
@@ -286,12 +288,11 @@ class Engine:
 
     async def _visit_next(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
         entry = self._lanes.pop(lane)
-        done = lane.closed or self._denied(lane, entry)
+        done = lane.denies(entry.url)
         if done is not None:  # nobody is contacted: it takes neither a slot nor the host's time
-            settlement = await self._visitor.unfetched(entry, done)
-            assert settlement.row is not None, "what is not fetched has ended"
-            self._totals.count(settlement.row.record)
-            await self._committer.put(settlement)
+            visited = self._visitor.unfetched(entry, done)
+            await self._count(visited)
+            await self._committer.put(visited.settlement)
             return
         self._lanes.schedule.start(lane, now)
         self._visiting += 1
@@ -299,22 +300,11 @@ class Engine:
 
     def _call_next(self, group: asyncio.TaskGroup, lane: Lane) -> None:
         entry = lane.calls.popitem(last=False)[1]
-        done = lane.closed or self._denied(lane, entry)
+        done = lane.denies(entry.url)
         if done is not None:
             self.calls.end(entry, done)
         else:
             self.calls.start(lane, entry, lambda work, name: self._start(group, work, name))
-
-    def _denied(self, lane: Lane, entry: Entry) -> Done | None:
-        if lane.robots is None:
-            return None
-        ruling = lane.robots.judge(target_of(entry.url))
-        if ruling.allowed or ruling.rule is None:
-            return None
-        return Done(
-            Reason.ROBOTS_DENIED,
-            f"robots.txt line {ruling.rule.line}: Disallow: {ruling.rule.pattern}",
-        )
 
     def _start(
         self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
@@ -335,12 +325,16 @@ class Engine:
             answer = await self._lanes.contact.send(lane, request)
             reached("after-fetch")
             visited = await self._visitor.settle(entry, answer, started, host_answered=answered)
-            settlement = visited.settlement
-            if settlement.row is not None:
-                self._totals.count(settlement.row.record, seed=entry.seed)
+            await self._count(visited)
         finally:
             self._visiting -= 1
-        await self._committer.put(settlement, visited.roots)
+        await self._committer.put(visited.settlement, visited.roots)
+
+    async def _count(self, visited: Visited) -> None:
+        await self._teller.tell(visited)
+        row = visited.settlement.row
+        if row is not None:
+            self._totals.count(row.record, seed=visited.settlement.entry.seed)
 
     # -- what comes back ---------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 from skitter.content.page import Page
-from skitter.engine.visit import Deliver
+from skitter.engine.tell import Deliver
 from skitter.model import Summary
 
 __all__ = ["pages_of", "pages_of_sync"]

@@ -1,20 +1,21 @@
-"""One URL from lease to settlement: fetch, judge, read, and hand over."""
+"""From an answer to a settlement: judge, read, let the handler have it. Sends nothing, tells nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from skitter.config import Config
+from skitter.content.hrefs import Hrefs
 from skitter.content.mime import media_type
 from skitter.content.page import Page
 from skitter.content.read import read
 from skitter.engine.handlers import Handled, Handlers
 from skitter.engine.record import page_row, unfetched_row
-from skitter.events import Ended, Observer, Retrying
 from skitter.model import (
     Done,
     Entry,
@@ -34,22 +35,21 @@ from skitter.rules.scope import Bounds
 from skitter.rules.url import key_of, origin_of
 from skitter.rules.verdict import LEAST_WAIT, judge
 
-__all__ = ["Deliver", "Visited", "Visitor"]
+__all__ = ["Visited", "Visitor"]
 
 # Above this, parsing would hold the loop for more than a few milliseconds.
 _PARSE_OFF_LOOP = 256 * 1024
 
-Deliver = Callable[[Page], Awaitable[None]]
-
 
 class Visited(NamedTuple):
-    """What a visit brought: its settlement, new roots of the scope, the page if it has ended, and the
-    URL to go on with if that is a redirect which may be followed."""
+    """What a visit brought: its settlement, new roots of the scope, the page if it has ended, the URL to go
+    on with if that is a redirect which may be followed, and the verdict if it is another try."""
 
     settlement: Settlement
     roots: tuple[str, ...] = ()
     page: Page | None = None
     redirected: Entry | None = None
+    again: RetryAt | None = None
 
 
 class Visitor:
@@ -60,20 +60,20 @@ class Visitor:
         config: Config,
         bounds: Bounds,
         clock: Clock,
-        observe: Observer,
         chance: Callable[[], float],
-        deliver: Deliver | None = None,
+        knows: Callable[[int], bool],
         handlers: Handlers | None = None,
     ) -> None:
+        """``knows`` says that the URL of a key is admitted for certain: its links need no further look."""
         self._retries = config.limits.retries
         self._fields = frozenset(config.output.field)
         self._follows = config.scope.scope != "page"
         self._token = product_token(config.http.user_agent)
         self._bounds = bounds
         self._clock = clock
-        self._observe = observe
         self._chance = chance
-        self._deliver = deliver
+        self._knows = knows
+        self._hrefs = Hrefs()
         self._handlers = handlers
 
     async def settle(
@@ -91,21 +91,19 @@ class Visitor:
         )
         tried = replace(entry, attempts=entry.attempts + 1)
         if isinstance(verdict, RetryAt):
-            self._observe(Retrying(entry.url, verdict.at, verdict.at - now, verdict.reason, verdict.error))
             spent = entry.spent + (not verdict.free)
             retry = replace(tried, spent=spent, due=verdict.at, status=answer.status)
-            return Visited(Settlement(entry, retry=retry))
+            return Visited(Settlement(entry, retry=retry), again=verdict)
         if isinstance(verdict, Redirect):
-            return await self._redirect(entry, tried, answer, verdict, started)
+            return self._redirect(entry, tried, answer, verdict, started)
         return await self._done(entry, tried, answer, verdict, started)
 
-    async def unfetched(self, entry: Entry, done: Done) -> Settlement:
-        """The settlement of a URL that a rule ends without a request."""
+    def unfetched(self, entry: Entry, done: Done) -> Visited:
+        """The end of a URL by a rule, without a request."""
         row = unfetched_row(entry, done, self._clock.now())
-        await self._tell(Page(row.record))
-        return Settlement(entry, row)
+        return Visited(Settlement(entry, row), page=Page(row.record))
 
-    async def _redirect(
+    def _redirect(
         self,
         entry: Entry,
         tried: Entry,
@@ -115,7 +113,6 @@ class Visitor:
     ) -> Visited:
         row = page_row(tried, answer, verdict, Reading(), started, self._fields)
         page = _page(row, answer, Reading())
-        await self._tell(page)
         target = verdict.location
         roots: tuple[str, ...] = ()
         if entry.seed:  # the target of a seed's redirect becomes a seed
@@ -160,15 +157,14 @@ class Visitor:
             if handled.error:
                 record = replace(row.record, reason=Reason.HANDLER_ERROR, error=handled.error)
                 row, page.record = replace(row, record=record), record
-        await self._tell(page)
         found, links = self._found(entry, reading, handled)
         return Visited(Settlement(entry, row, found=found, links=links), page=page)
 
     async def _read(self, answer: Response, verdict: Done, plain: Reading) -> tuple[Done, Reading]:
         try:
             if len(answer.body) > _PARSE_OFF_LOOP:
-                return verdict, await asyncio.to_thread(read, answer, self._token, self._fields)
-            return verdict, read(answer, self._token, self._fields)
+                return verdict, await asyncio.to_thread(read, answer, self._token, self._fields, self._hrefs)
+            return verdict, read(answer, self._token, self._fields, self._hrefs)
         except MemoryError:  # says nothing about the page: the run ends, and the page is pending
             raise
         except Exception as error:  # whatever a parser trips over: the page ends, the crawl goes on
@@ -177,25 +173,20 @@ class Visitor:
     def _found(
         self, entry: Entry, reading: Reading, handled: Handled | None
     ) -> tuple[tuple[Entry, ...], bytes]:
-        """The links that are admitted, and the keys of all. A handler that steers says which to follow."""
-        found, keys = [], []
-        depth = entry.depth + 1
-        follows = self._follows and not reading.nofollow and not (handled and handled.steers)
-        for link in reading.links:
-            url = link.url
-            key = key_of(url)
-            keys.append(key.to_bytes(8, signed=True))
-            if follows and link.follow and self._bounds.refuses(url, depth) is None:
-                found.append(Entry(url, key, origin_of(url), depth, entry.url))
+        """The links that are admitted and not known yet, and the keys of all. A handler that steers says
+        which to follow."""
+        found: list[Entry] = []
+        links, depth = reading.links, entry.depth + 1
+        if self._follows and not reading.nofollow and not (handled and handled.steers):
+            found = [
+                Entry(link.url, link.key, link.origin, depth, entry.url)
+                for link in links
+                if link.follow and not self._knows(link.key) and self._bounds.refuses(link.url, depth) is None
+            ]
         for url in dict.fromkeys(handled.urls if handled else ()):
             if self._bounds.refuses(url, depth) is None:
                 found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url))
-        return tuple(found), b"".join(keys)
-
-    async def _tell(self, page: Page) -> None:
-        self._observe(Ended(page.record))
-        if self._deliver is not None:
-            await self._deliver(page)
+        return tuple(found), struct.pack(f">{len(links)}q", *[link.key for link in links])
 
 
 def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:

@@ -143,6 +143,9 @@ class MemoryFrontier:
             entries.append(entry)
         return Lease(origin, tuple(entries), queue.more(deepest), self._former.pop(origin, None))
 
+    def knows(self, key: int) -> bool:
+        return not self._by_level and key in self._seen
+
     async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
         if write is not None:
             await asyncio.to_thread(write)

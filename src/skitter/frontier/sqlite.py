@@ -39,6 +39,9 @@ class SqliteFrontier:
     ) -> Sequence[Lease]:
         return await self._call(self._store.lease, wants, now, hosts, each)
 
+    def knows(self, key: int) -> bool:
+        return self._store.knows(key)
+
     async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
         # One trip for both: each way back to a busy loop takes one of its turns.
         return await self._call(self._settle, batch, write)

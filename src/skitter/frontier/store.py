@@ -22,6 +22,7 @@ from skitter.model import (
     RobotsCopy,
     Settlement,
 )
+from skitter.rules.known import Known
 
 __all__ = ["Store"]
 
@@ -30,9 +31,9 @@ _ANY_DEPTH = 2**31
 _FIRST = -1, 0
 # Numbers of hosts that are kept at hand: about 10 MB.
 _IDS_KEPT = 50_000
-# Most links of a page are on the page before, too: the keys of the last ones met (8 MB) spare nine of ten
-# trips into the table, which were a third of the time of a commit.
-_LATELY_KEPT = 100_000
+# Keys of the last URLs met (8 to 16 MB) spare nine of ten looks into the table, which were a third of the
+# time of a commit.
+_KNOWN = 100_000
 _AS_BEFORE = """
     UPDATE mark SET (size, crc) = (SELECT size, crc FROM mark AS former
         WHERE former.output = mark.output AND former.upto < mark.upto ORDER BY former.upto DESC LIMIT 1)
@@ -55,7 +56,7 @@ class Store:
         self._by_level = by_level
         self._ids: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
-        self._lately: set[int] = set()  # keys that are known to be admitted
+        self._known = Known(_KNOWN)  # keys of admitted URLs
         self._leased: dict[int, _Lent] = {}
         self._lent = 0  # the last host that was lent
         self._told: set[int] = set()  # hosts of a former run of which all is said
@@ -177,15 +178,20 @@ class Store:
         """One transaction: records, links, retries, hosts, counters, output lengths."""
         work = Work(roots=list(batch.roots))
         due: dict[str, float] = {}
+        found = seeds or [entry for ended in batch.settlements for entry in ended.found]
+        unknown: dict[int, Entry] = {}
+        for entry in found:
+            if entry.key not in self._known:
+                unknown.setdefault(entry.key, entry)
         with self._database.transaction():
             self._end(batch.settlements, work, due)
-            found = seeds or [entry for ended in batch.settlements for entry in ended.found]
-            self._admit(found, work, due)
+            self._admit(unknown, work, due)
             self._keep_hosts(batch.hosts, work)
             self._keep_marks(batch.marks, work)
             self._count(batch.settlements, work, batch.stamp)
             work.apply(self._db)
             self._finish(batch, found, due)
+        self._known.update(unknown)
         return Change(due, self._more_hosts, len(work.keys), self._pending)
 
     def _end(self, settlements: Iterable[Settlement], work: Work, due: dict[str, float]) -> None:
@@ -200,22 +206,21 @@ class Store:
                 work.record(host, entry.key, settlement.row.record, settlement.links)
         self._ended += len(work.records)
 
-    def _admit(self, entries: Iterable[Entry], work: Work, due: dict[str, float]) -> None:
+    def knows(self, key: int) -> bool:
+        """Is it certain that this key was admitted? Asked from other threads, too. With levels every mention
+        counts: it may be a shorter way."""
+        return not self._by_level and key in self._known
+
+    def _admit(self, entries: Mapping[int, Entry], work: Work, due: dict[str, float]) -> None:
         """Queue the URLs that were never met."""
-        lately = self._lately
-        new: dict[int, Entry] = {}
-        for entry in [entry for entry in entries if entry.key not in lately]:
-            new.setdefault(entry.key, entry)
-        lately.update(new)
-        if new:
-            for key in admitted(self._db, new):
-                del new[key]
-        for entry in new.values():
-            self._seq += 1
-            self._push(self._id(entry.origin), entry, self._seq, work, due)
-        work.keys.extend(new)
-        if len(lately) > _LATELY_KEPT:
-            lately.clear()
+        if not entries:
+            return
+        old = admitted(self._db, entries)
+        for key, entry in entries.items():
+            if key not in old:
+                self._seq += 1
+                self._push(self._id(entry.origin), entry, self._seq, work, due)
+                work.keys.append(key)
 
     def _finish(self, batch: Batch, found: Iterable[Entry], due: dict[str, float]) -> None:
         """What is left to do when the rows are there."""

@@ -13,9 +13,10 @@ from itertools import count
 
 import msgspec
 
-from skitter.model import Done, Entry
+from skitter.model import Done, Entry, Reason
 from skitter.rules.host import Host
 from skitter.rules.robots import Robots
+from skitter.rules.url import target_of
 from skitter.rules.window import Window
 
 __all__ = ["Busy", "Decision", "Drained", "Errand", "Lane", "NotBefore", "Ready", "Schedule"]
@@ -97,6 +98,17 @@ class Lane:
         if self.more is not None and not self.leasing and not self.entries:
             return self.more
         return None
+
+    def denies(self, url: str) -> Done | None:
+        """How a URL ends that nobody is to be asked for; None if it may be asked for."""
+        if self.closed is not None or self.robots is None:
+            return self.closed
+        ruling = self.robots.judge(target_of(url))
+        if ruling.allowed or ruling.rule is None:
+            return None
+        return Done(
+            Reason.ROBOTS_DENIED, f"robots.txt line {ruling.rule.line}: Disallow: {ruling.rule.pattern}"
+        )
 
     def announce(self, due: float) -> None:
         """The frontier has work for the host from ``due`` on."""
