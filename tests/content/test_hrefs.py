@@ -16,7 +16,8 @@ BASES = (
 RAWS = (
     "", "x", "./x", "../x", "/x", "//o/x", "http://o/x", "https://o", "?q", "?", " ?q", "\t?q", "http:",
     "http:x", "http:?q", "HTTP:?q", "ht\ntp:?q", "https:x", "https:?q", "\\x", "\\\\o\\x", "mailto:a@b",
-    "javascript:0", "x?y", "x y", "http://u:p@o/x", "http://x/y", "y", "x\n/y", "\x01?q", "%3Fq", ";p", ":", "x:y", "é", "http://[",
+    "javascript:0", "x?y", "x y", "http://u:p@o/x", "http://x/y", "y", "x\n/y", "\x01?q", "%3Fq", ";p", ":",
+    "x:y", "é", "http://[",
 )  # fmt: skip
 text = st.text(st.sampled_from("ahtp:/?\\.x%@ \t\n#é"), max_size=12)
 
