@@ -22,6 +22,7 @@ from skitter.values import (
     parse_network,
     parse_pair,
     parse_percent,
+    parse_processes,
     parse_proxy,
     parse_size,
     parse_text,
@@ -132,6 +133,11 @@ class Limits:
     max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
     # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
     retries: int = _option(3, "more tries after the first, for errors that may pass", parse_whole(0), "N")
+    # 1: a small crawl waits for servers, not for us, and starting more costs 30 ms and 20 MiB each.
+    processes: int = _option(
+        1, "worker processes, which fetch, parse and run handlers; auto = as many as cores",
+        parse_processes, "N",
+    )  # fmt: skip
     # 100 ms: asyncio's own slow_callback_duration.
     slow_callback: float = _option(
         0.1, "report code that holds the event loop for longer; 0 = never", parse_duration, "T"

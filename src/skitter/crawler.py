@@ -12,7 +12,7 @@ from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.content.page import Page
 from skitter.disk import Disks
-from skitter.engine import Desk, Engine, Handlers, Route, pages_of, pages_of_sync
+from skitter.engine import Desk, Engine, Handlers, Route, Stopper, pages_of, pages_of_sync
 from skitter.engine.governor import Governor
 from skitter.engine.tell import Deliver
 from skitter.errors import ConfigError, UsageError
@@ -28,6 +28,7 @@ from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
 from skitter.rules.pattern import compile_pattern
 from skitter.rules.scope import Bounds
+from skitter.staff import crew_of
 
 __all__ = ["Crawler", "Run", "crawl", "crawl_sync"]
 
@@ -47,23 +48,20 @@ class Run:
         deliver: Deliver | None = None,
         routes: tuple[Route, ...] = (),
         items: tuple[str, ...] = (),
+        adopt: Callable[[Stopper], None] = lambda stopper: None,
     ) -> None:
         """Open the job in ``folder``, or none; ``items`` are outputs for what the handlers of ``routes``
-        make. Raises ConfigError, JobError (nothing was made) and StorageError."""
+        make; a worker process gives ``adopt`` what handlers may stop the crawl with. Raises ConfigError,
+        JobError (nothing was made) and StorageError."""
         clock = SystemClock()
         watch = Watchdog(config.limits.slow_callback, observe)
         # First whatever can find fault with the settings, then what makes files.
-        self._fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
+        home = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
         Bounds(config.scope)
-        self.folder = folder
-        self._job = open_job(folder, config, command, items) if folder else None
-        for note in self._job.notes if self._job else ():
-            observe(Noted(note))
-        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
-        self._frontier: Frontier = (
-            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
-        )
-        self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
+        # Worker processes come before files: they are to have none of them.
+        self._crew = crew_of(config, home, clock, observe, routes, adopt, wants_pages=deliver is not None)
+        self._fetcher = self._crew or home
+        self._open(config, command, folder, items, observe)
         self.engine = Engine(
             config,
             fetcher=self._fetcher,
@@ -74,11 +72,32 @@ class Run:
             deliver=deliver,
             handlers=Handlers(routes) if routes else None,
             watch=watch,
-            governor=Governor(config.limits.concurrency, memory_used, observe),
+            governor=Governor(config.limits.concurrency, memory_used, observe, self._crew),
             disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
         )
 
+    def _open(
+        self, config: Config, command: str, folder: str | None, items: tuple[str, ...], observe: Observer
+    ) -> None:
+        """The frontier and the outputs: a job's, or memory and plain files."""
+        self.folder = folder
+        try:
+            self._job = open_job(folder, config, command, items) if folder else None
+        except BaseException:
+            if self._crew is not None:
+                self._crew.disband()
+            raise
+        for note in self._job.notes if self._job else ():
+            observe(Noted(note))
+        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
+        self._frontier: Frontier = (
+            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
+        )
+        self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
+
     async def __aenter__(self) -> Engine:
+        if self._crew is not None:
+            await self._crew.start()
         return self.engine
 
     async def __aexit__(
@@ -123,7 +142,7 @@ class Crawler:
         self._records = _paths(records)
         self._observe: Observer = guarded(observe) if observe else LibraryLog()
         self._routes: list[Route] = []
-        self._engine: Engine | None = None
+        self._engine: Stopper | None = None
         self._is_open = False
         self._desk: Desk | None = None
         self._desk_run: Run | None = None
@@ -167,6 +186,7 @@ class Crawler:
             deliver=deliver,
             routes=tuple(self._routes),
             items=items,
+            adopt=self._adopt,
         )
         async with run as engine:
             self._engine = engine
@@ -189,7 +209,11 @@ class Crawler:
         for engine in self._engines():
             engine.abort()
 
-    def _engines(self) -> list[Engine]:
+    def _adopt(self, stopper: Stopper) -> None:
+        """In a worker process, what a handler says to this object goes to the owner."""
+        self._engine = stopper
+
+    def _engines(self) -> list[Stopper]:
         every = (self._engine, self._desk_run.engine if self._desk_run else None)
         return [engine for engine in every if engine is not None]
 

@@ -122,6 +122,9 @@ class Request(msgspec.Struct, frozen=True):
     max_body: int
     cut: bool = False
     credentials: bool = False  # the user's headers, cookies and auth may go there
+    # The visit that it is for, and whether its host had answered before: whoever has the body may settle it.
+    visit: Entry | None = None
+    host_answered: bool = False
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from skitter.model import Batch, Change, Entry, Failure, Held, Lease, Mark, Opening, Request, Response, Row
 
-__all__ = ["Clock", "Fetcher", "Frontier", "Sink", "Watch"]
+__all__ = ["Clock", "Fetcher", "Frontier", "Lost", "Sink", "Watch"]
 
 
 class Clock(Protocol):
@@ -20,11 +20,16 @@ class Clock(Protocol):
         """The same, with what a later run needs to tell how much time has passed since."""
 
 
+class Lost(Exception):
+    """Whoever made the request is gone; what came of it is not known. It can be made again."""
+
+
 class Fetcher(Protocol):
     """Makes one hop. It follows no redirect, repeats nothing, and never sleeps."""
 
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
-        """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire."""
+        """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire. May raise Lost,
+        and StorageError when a limit of this machine is reached."""
 
     async def address(self, origin: str) -> str | None:
         """The address that stands for an origin's server: two origins with the same one are at one server.

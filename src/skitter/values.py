@@ -18,6 +18,7 @@ __all__ = [
     "parse_network",
     "parse_pair",
     "parse_percent",
+    "parse_processes",
     "parse_proxy",
     "parse_size",
     "parse_text",
@@ -72,6 +73,11 @@ def parse_network(value: object) -> str:
         return str(ip_network(str(value), strict=False))
     except ValueError:
         raise ValueError("give a network such as 10.0.0.0/8, or cdn, loopback, all, none") from None
+
+
+def parse_processes(value: object) -> int:
+    """A whole number from 1 on; 0 for ``auto``. Raises ValueError."""
+    return 0 if value == "auto" else parse_whole(1)(value)
 
 
 def parse_whole(least: int) -> Callable[[object], int]:

@@ -20,7 +20,7 @@ from skitter.engine.lanes import Lanes
 from skitter.engine.tell import Teller
 from skitter.engine.visit import Visitor
 from skitter.model import Done, Entry, Failure, Reason, Request, Response
-from skitter.ports import Clock
+from skitter.ports import Clock, Lost
 from skitter.rules.schedule import Lane
 from skitter.rules.url import key_of, origin_of
 
@@ -162,7 +162,13 @@ class Calls:
             self._lanes.contact.unsent(lane, hop.started)
             return
         request = Request(entry.url, self._max_body, credentials=lane.host.given)
-        answer = await self._lanes.contact.send(lane, request)
+        try:
+            answer = await self._lanes.contact.send(lane, request)
+        except Lost:
+            hop.task, hop.begun = None, False
+            lane.calls[entry.seq] = entry
+            self._lanes.schedule.put(lane)
+            return
         if not hop.answer.done():
             hop.answer.set_result(answer)
         if self._waits_too_long(lane):

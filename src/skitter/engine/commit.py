@@ -32,12 +32,12 @@ class Committer:
         sinks: Sequence[Sink],
         clock: Clock,
         states: Callable[[], tuple[HostState, ...]],
-        changed: Callable[[Change], None],
+        changed: Callable[[Change, Sequence[Settlement]], None],
         disk_low: Callable[[], str | None] | None,
         run_low: Callable[[str], None],
     ) -> None:
-        """``states`` gives what has changed of hosts, ``changed`` is told what a commit brought; ``disk_low``
-        says in one line that there is too little room, and then ``run_low`` is told so."""
+        """``states`` gives what has changed of hosts; ``changed`` is told what a commit brought, and of
+        what; ``disk_low`` says in one line that there is too little room, and then ``run_low`` is told."""
         self._durable = config.output.durable
         self._frontier = frontier
         self._sinks = sinks
@@ -137,7 +137,7 @@ class Committer:
         self._failed = False
         self.uncommitted -= len(settlements)
         self._room.set()
-        self._changed(change)
+        self._changed(change, settlements)
         self._tell_low()
 
     async def _flush_last(self) -> None:

@@ -8,7 +8,7 @@ from skitter.config import Config
 from skitter.engine.contact import Contact
 from skitter.events import Observer, RobotsRead
 from skitter.model import Request, RobotsCopy
-from skitter.ports import Clock, Fetcher
+from skitter.ports import Clock, Fetcher, Lost
 from skitter.rules import robots
 from skitter.rules.backoff import full_jitter
 from skitter.rules.groups import Groups
@@ -89,7 +89,13 @@ class Errands:
 
     async def run(self, lane: Lane, errand: Errand) -> None:
         """Fetch a robots.txt; ``lane`` is where it lies."""
-        answer = await self._contact.send(lane, Request(errand.url, robots.MAX_BYTES, cut=True), sample=False)
+        request = Request(errand.url, robots.MAX_BYTES, cut=True)
+        try:
+            answer = await self._contact.send(lane, request, sample=False)
+        except Lost:
+            lane.errands.appendleft(errand)
+            self._schedule.put(lane)
+            return
         verdict = judge_robots(
             answer,
             token=self._token,

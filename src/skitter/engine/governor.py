@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from skitter.engine.crew import Crew
 from skitter.events import Noted, Observer
 from skitter.rules.load import Load
 
@@ -20,18 +21,27 @@ _BUSY = 0.7
 class Governor:
     """Says how many requests may be in flight, all hosts together."""
 
-    def __init__(self, most: int, memory: Callable[[], float], observe: Observer) -> None:
-        """Never more than ``most``; ``memory`` gives the share that is in use."""
+    def __init__(
+        self, most: int, memory: Callable[[], float], observe: Observer, crew: Crew | None = None
+    ) -> None:
+        """Never more than ``most``; ``memory`` gives the share that is in use. A ``crew`` has governors of
+        its own."""
+        self._crew = crew
         self._load = Load(most)
         self._memory = memory
         self._observe = observe
         self._told = False
-        self.is_busy = False  # was our own loop's thread at work nearly all of the last beat?
+        self._is_busy = False  # was our own loop's thread at work nearly all of the last beat?
 
     @property
     def limit(self) -> int:
         """Requests in flight, at most."""
-        return self._load.limit
+        return min(self._load.limit, self._crew.limit) if self._crew else self._load.limit
+
+    @property
+    def is_busy(self) -> bool:
+        """Do answers wait for us rather than we for them?"""
+        return self._is_busy or (self._crew is not None and self._crew.is_busy)
 
     async def run(self) -> None:
         """Feel the pulse, for ever."""
@@ -40,7 +50,7 @@ class Governor:
             began, cpu = loop.time(), time.thread_time()
             await asyncio.sleep(_BEAT)
             took = loop.time() - began
-            self.is_busy = time.thread_time() - cpu > _BUSY * took
+            self._is_busy = time.thread_time() - cpu > _BUSY * took
             before = self._load.limit
             if self._load.sample(took - _BEAT, self._memory()) and self._load.limit < before:
                 self._tell()

@@ -165,6 +165,13 @@ class Lanes:
         self.in_hand -= 1
         return lane.entries.popleft()
 
+    def put_back(self, lane: Lane, entry: Entry) -> None:
+        """Whoever had it is gone: it is the lane's next URL once more."""
+        self.in_hand += 1
+        lane.entries.appendleft(entry)
+        self.schedule.put(lane)
+        self._wake.set()
+
 
 def _lease_size(lane: Lane) -> int:
     return min(_MOST_LEASE, max(_LEAST_LEASE, 4 * lane.host.window.size))

@@ -11,17 +11,17 @@ from typing import Any
 from skitter.config import Config
 from skitter.engine.calls import Calls
 from skitter.engine.commit import Committer
+from skitter.engine.crew import Crew
 from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
 from skitter.engine.tell import Deliver, Teller
-from skitter.engine.totals import Totals
-from skitter.engine.visit import Visited, Visitor
+from skitter.engine.visit import Visitor
+from skitter.engine.visits import Visits
 from skitter.errors import SkitterError
 from skitter.events import Finished, Noted, Observer, Progressed, Started
-from skitter.failpoint import reached
-from skitter.model import Change, Entry, FinishReason, Opening, Request, Summary
+from skitter.model import Change, FinishReason, Opening, Settlement, Summary
 from skitter.ports import Clock, Fetcher, Frontier, Sink, Watch
 from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
 from skitter.rules.scope import Bounds
@@ -44,7 +44,6 @@ class Engine:
     _loop: asyncio.AbstractEventLoop | None
     _seeds_before_start = _SEEDS_BEFORE_START
     _grace: asyncio.TimerHandle | None = None
-    _visiting = 0  # of the tasks, visits of URLs: what the limit counts
     _seeds_open = True
     _scope_drawn = False
     _finish: FinishReason | None = None
@@ -79,15 +78,16 @@ class Engine:
         )
         contact.changed = self._committer.touch
         self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers)
-        self._teller = Teller(clock, observe, deliver)
-        self.calls = Calls(config, self._lanes, self._visitor, self._teller, clock, self._wake)
+        teller = Teller(clock, observe, deliver)
+        self.calls = Calls(config, self._lanes, self._visitor, teller, clock, self._wake)
         self._watch, self._governor, self._loop = watch, governor, None
-        if governor is not None:
-            contact.is_busy = lambda: governor.is_busy
+        contact.is_busy = lambda: governor is not None and governor.is_busy
+        self._crew = fetcher if isinstance(fetcher, Crew) else None
+        reader = self._crew or self._visitor
+        self._visits = Visits(config, self._lanes, reader, self._visitor, teller, self._committer, clock)
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
-        self._totals = Totals()
         self._hard_stop = asyncio.Event()
 
     # -- from outside ------------------------------------------------------------------------
@@ -139,16 +139,16 @@ class Engine:
             if self._watch is not None:
                 self._watch.stop()
         assert self._finish is not None
-        blocked = self._watch.blocked if self._watch is not None else 0
+        blocked = sum(each.blocked for each in (self._watch, self._crew) if each is not None)
         seconds = self._clock.now() - began
-        summary = self._totals.summary(self._finish, seconds, self._come_back_at, blocked)
+        summary = self._visits.totals.summary(self._finish, seconds, self._come_back_at, blocked)
         self._observe(Finished(summary))
         return summary
 
     # -- the loop ----------------------------------------------------------------------------
 
     async def _crawl(self, seeds: Iterable[str], stay: asyncio.Event | None, began: float) -> None:
-        if self._totals.pending or not self._totals.by_reason:  # there is something to do
+        if self._visits.totals.pending or not self._visits.totals.by_reason:  # there is something to do
             await self._committer.look_at_disk()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._committer.run(), name="committer")
@@ -167,9 +167,13 @@ class Engine:
     async def _open(self) -> Opening:
         opening = await self._frontier.open()
         self._bounds.add_roots(opening.roots)
+        if self._crew is not None:
+            self._crew.serve(
+                self._bounds, self._visitor.settle, lambda hard: self.abort() if hard else self.stop()
+            )
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = self._config.scope.scope in ("page", "any")
-        self._totals.open(opening)
+        self._visits.totals.open(opening)
         if opening.roots:
             self._seeds_before_start = _SEEDS_BEFORE_GOING_ON
         self._lanes.more_hosts = opening.more_hosts
@@ -195,7 +199,7 @@ class Engine:
     def _must_hold(self) -> bool:
         """May nothing be started now? Ends the run when the limit is reached."""
         limit = self._config.limits.limit
-        fetched = self._totals.fetched
+        fetched = self._visits.totals.fetched
         if limit is not None and fetched >= limit:
             self._end(FinishReason.LIMIT)
             return True
@@ -206,7 +210,9 @@ class Engine:
         begun = len(self._tasks) - self._lanes.errands.looking_up
         unsafe = begun + self._committer.uncommitted  # what a kill would make us fetch again (I3)
         full = full or begun >= self._room or unsafe >= self._room + self._config.limits.concurrency
-        return full or not self._scope_drawn or (limit is not None and fetched + self._visiting >= limit)
+        return (
+            full or not self._scope_drawn or (limit is not None and fetched + self._visits.under_way >= limit)
+        )
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
         decision = self._lanes.schedule.next(now)
@@ -224,8 +230,10 @@ class Engine:
             case Drained():
                 self._committer.hurry()
                 if self._quiet():
-                    if self._totals.pending:  # better a loud end than URLs that nobody visits
-                        raise RuntimeError(f"{self._totals.pending} URLs are pending and no host has work")
+                    if self._visits.totals.pending:  # better a loud end than URLs that nobody visits
+                        raise RuntimeError(
+                            f"{self._visits.totals.pending} URLs are pending and no host has work"
+                        )
                     self._end(FinishReason.DONE)
                 else:
                     await self._sleep(deadline)
@@ -289,14 +297,11 @@ class Engine:
     async def _visit_next(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
         entry = self._lanes.pop(lane)
         done = lane.denies(entry.url)
-        if done is not None:  # nobody is contacted: it takes neither a slot nor the host's time
-            visited = self._visitor.unfetched(entry, done)
-            await self._count(visited)
-            await self._committer.put(visited.settlement)
+        if done is not None:
+            await self._visits.end_unfetched(entry, done)
             return
-        self._lanes.schedule.start(lane, now)
-        self._visiting += 1
-        self._start(group, self._visit(lane, entry), entry.url)
+        self._visits.begin(lane, now)
+        self._start(group, self._visits.visit(lane, entry), entry.url)
 
     def _call_next(self, group: asyncio.TaskGroup, lane: Lane) -> None:
         entry = lane.calls.popitem(last=False)[1]
@@ -317,24 +322,6 @@ class Engine:
     def _ended_task(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._wake.set()
-
-    async def _visit(self, lane: Lane, entry: Entry) -> None:
-        try:
-            request = Request(entry.url, self._config.limits.max_body, credentials=lane.host.given)
-            answered, started = lane.host.answered, self._clock.now()
-            answer = await self._lanes.contact.send(lane, request)
-            reached("after-fetch")
-            visited = await self._visitor.settle(entry, answer, started, host_answered=answered)
-            await self._count(visited)
-        finally:
-            self._visiting -= 1
-        await self._committer.put(visited.settlement, visited.roots)
-
-    async def _count(self, visited: Visited) -> None:
-        await self._teller.tell(visited)
-        row = visited.settlement.row
-        if row is not None:
-            self._totals.count(row.record, seed=visited.settlement.entry.seed)
 
     # -- what comes back ---------------------------------------------------------------------
 
@@ -363,9 +350,11 @@ class Engine:
         for task in tuple(self._tasks):
             task.cancel()
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: Change, settlements: Sequence[Settlement] = ()) -> None:
         """A commit is on disk: what it brought can be worked on."""
-        self._totals.pending = change.pending
+        if self._crew is not None:
+            self._crew.committed(settlements)
+        self._visits.totals.pending = change.pending
         self._lanes.more_hosts = change.more_hosts
         self._lanes.announce(change.due)
         self._observe(Progressed(change.pending, len(self._tasks), len(self._lanes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from skitter.config import Scope
 from skitter.errors import ConfigError
@@ -26,20 +27,24 @@ class Bounds:
         self._depth = settings.depth
         self._include = [_pattern("include", text) for text in settings.include]
         self._exclude = [(text, _pattern("exclude", text)) for text in settings.exclude]
-        self._roots: set[str] = set()
+        self._roots: dict[str, None] = {}
         self._refused_by_scope = f"outside scope {self._kind!r}"
 
     def add_roots(self, roots: Iterable[str]) -> None:
         """Take over the roots of a former run."""
-        self._roots.update(roots)
+        self._roots.update(dict.fromkeys(roots))
 
     def add_root(self, url: str) -> str | None:
         """Draw the scope around ``url`` too; the new root, or None if there is none to remember."""
         root = self._root_of(url)
         if root is None or root in self._roots:
             return None
-        self._roots.add(root)
+        self._roots[root] = None
         return root
+
+    def roots(self, after: int = 0) -> tuple[str, ...]:
+        """All roots in the order in which they were added, without the first ``after``."""
+        return tuple(islice(self._roots, after, None)) if after < len(self._roots) else ()
 
     def _root_of(self, url: str) -> str | None:
         match self._kind:

@@ -1,0 +1,181 @@
+"""What owner and workers say to each other, and how it goes over a socket.
+
+Messages are packed as they are (msgspec); what is said in one turn of the loop goes in one piece.
+Both ends are one program of one version: the form is nobody else's, and never on a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+
+from skitter.events import Blocked
+from skitter.model import (
+    Failure,
+    Headers,
+    Reading,
+    Request,
+    Response,
+    RetryAt,
+    Settlement,
+)
+
+__all__ = [
+    "SLOT",
+    "Answered",
+    "Assign",
+    "Broke",
+    "Cancel",
+    "Channel",
+    "Message",
+    "Pulse",
+    "Sent",
+    "Settled",
+    "Stop",
+    "Told",
+]
+
+
+class Assign(msgspec.Struct, tag=1, array_like=True):
+    """To a worker: make this request; if it is a visit, do with the answer what is to be done."""
+
+    number: int
+    request: Request
+    roots: tuple[str, ...] = ()  # of the scope, new since the last time
+    committed: tuple[int, ...] = ()  # visits that are on disk: what they found is known
+
+
+class Cancel(msgspec.Struct, tag=2, array_like=True):
+    """To a worker: nobody waits for it any more."""
+
+    number: int
+
+
+class Sent(msgspec.Struct, tag=3, array_like=True):
+    """From a worker: the request has gone out."""
+
+    number: int
+
+
+class Answered(msgspec.Struct, tag=4, array_like=True):
+    """From a worker: what came back; of a visit without the body."""
+
+    number: int
+    response: Response | None
+    failure: Failure | None
+
+
+class Settled(msgspec.Struct, tag=5, array_like=True):
+    """From a worker: what became of the visit; ``response`` (or ``failure``) and ``reading`` for whoever
+    wants the page."""
+
+    number: int
+    settlement: Settlement
+    roots: tuple[str, ...]
+    again: RetryAt | None
+    response: Response | None = None
+    failure: Failure | None = None
+    reading: Reading | None = None
+
+
+class Broke(msgspec.Struct, tag=6, array_like=True):
+    """From a worker: it cannot go on with this. ``storage`` if it is the operator who can mend it."""
+
+    number: int
+    text: str
+    storage: bool
+
+
+class Told(msgspec.Struct, tag=7, array_like=True):
+    """From a worker: something that the owner's observers should see."""
+
+    event: Blocked
+
+
+class Pulse(msgspec.Struct, tag=8, array_like=True):
+    """From a worker: how it is doing (engine.governor)."""
+
+    limit: int
+    is_busy: bool
+
+
+class Stop(msgspec.Struct, tag=9, array_like=True):
+    """From a worker: the user's code wants the crawl to stop; ``hard``: at once."""
+
+    hard: bool
+
+
+Message = Assign | Cancel | Sent | Answered | Settled | Broke | Told | Pulse | Stop
+
+_LENGTH = 4
+# Bytes of one slot in the memory that outlives a worker: the number of a visit that is being read.
+SLOT = 8
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Headers):
+        return value.pairs
+    raise NotImplementedError(type(value))
+
+
+def _restored(kind: type, value: Any) -> Any:
+    if kind is Headers:
+        return Headers(tuple([(name, text) for name, text in value]))
+    raise NotImplementedError(kind)
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_plain)
+_DECODER = msgspec.msgpack.Decoder(list[Message], dec_hook=_restored)
+
+
+class Channel(asyncio.Protocol):
+    """One end of the line. Made by :meth:`on`; to be used on the loop."""
+
+    def __init__(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._out: list[Message] = []
+        self._in = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def put(self, message: Message) -> None:
+        """Say something; it goes out at the end of this turn of the loop."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(message)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and self._transport is not None and not self._transport.is_closing():
+            data = _ENCODER.encode(out)
+            self._transport.writelines((len(data).to_bytes(_LENGTH), data))
+
+    # -- for the loop ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+
+    def data_received(self, data: bytes) -> None:
+        self._in += data
+        start = 0
+        while len(self._in) >= start + _LENGTH:
+            end = start + _LENGTH + int.from_bytes(self._in[start : start + _LENGTH])
+            if len(self._in) < end:
+                break
+            for message in _DECODER.decode(memoryview(self._in)[start + _LENGTH : end]):
+                self._receive(message)
+            start = end
+        del self._in[:start]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost()

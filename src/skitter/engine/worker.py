@@ -1,0 +1,192 @@
+"""A worker process: fetches what it is told, reads it, runs handlers, and says what came of it.
+
+It decides nothing that concerns others: which URL is next, and when, is its owner's affair, and so are
+all files. It keeps nothing that cannot be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import random
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from skitter.config import Config
+from skitter.engine.governor import Governor
+from skitter.engine.handlers import Handlers
+from skitter.engine.visit import Visited, Visitor
+from skitter.engine.wire import (
+    SLOT,
+    Answered,
+    Assign,
+    Broke,
+    Cancel,
+    Channel,
+    Message,
+    Pulse,
+    Sent,
+    Settled,
+    Stop,
+    Told,
+)
+from skitter.errors import StorageError
+from skitter.events import Blocked, Event
+from skitter.model import Entry, Failure, Request, Response
+from skitter.ports import Clock, Fetcher, Watch
+from skitter.rules.known import Known
+from skitter.rules.scope import Bounds
+
+__all__ = ["Stopper", "Worker"]
+
+# As many as the frontier itself remembers.
+_KNOWN = 100_000
+# How often the owner hears how we are, if it has changed.
+_PULSE = 0.05
+
+
+class Stopper(Protocol):
+    """What a handler may tell the crawl."""
+
+    def stop(self) -> None:
+        """Take no new URLs."""
+
+    def abort(self) -> None:
+        """Stop now."""
+
+
+class _Remote:
+    """Lets handlers stop the crawl, also from their threads."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._channel.put, Stop(hard=False))
+
+    def abort(self) -> None:
+        self._loop.call_soon_threadsafe(self._channel.put, Stop(hard=True))
+
+
+class Worker:
+    """To be made and run on the worker's own loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        fetcher: Fetcher,
+        clock: Clock,
+        memory: mmap.mmap,
+        *,
+        handlers: Handlers | None,
+        share: Callable[[], float],
+        wants_pages: bool,
+    ) -> None:
+        """``memory`` is shared with the owner, ``share`` says how much of the machine's is in use."""
+        self._config = config
+        self._fetcher = fetcher
+        self._clock = clock
+        self._memory = memory
+        self._free = list(range(0, len(memory), SLOT))
+        self._wants_pages = wants_pages
+        self._bounds = Bounds(config.scope)
+        self._known = Known(_KNOWN)
+        self._found: dict[int, list[int]] = {}  # keys that a visit found, until it is committed
+        self._visitor = Visitor(config, self._bounds, clock, random.random, self._knows, handlers)
+        self._governor = Governor(config.limits.concurrency, share, self.tell)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._over = asyncio.Event()
+        self._channel = Channel(self._receive, self._over.set)
+        self._loop = asyncio.get_running_loop()
+
+    def tell(self, event: Event) -> None:
+        """Let the owner's observers know that user code holds this loop. From any thread."""
+        if isinstance(event, Blocked):
+            self._loop.call_soon_threadsafe(self._channel.put, Told(event))
+
+    async def run(self, line: socket.socket, watch: Watch, adopt: Callable[[Stopper], None]) -> None:
+        """Work until the owner hangs up. ``adopt`` is given what handlers may stop the crawl with."""
+        adopt(_Remote(self._channel))
+        await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=line)
+        watch.start()
+        for work, name in ((self._governor.run(), "governor"), (self._feel(), "pulse")):
+            self._tasks[-len(self._tasks) - 1] = asyncio.create_task(work, name=name)
+        await self._over.wait()
+
+    def _knows(self, key: int) -> bool:
+        return not self._config.scope.by_level and key in self._known
+
+    async def _feel(self) -> None:
+        told = (self._governor.limit, False)
+        while True:
+            await asyncio.sleep(_PULSE)
+            now = (self._governor.limit, self._governor.is_busy)
+            if now != told:
+                told = now
+                self._channel.put(Pulse(*now))
+
+    # -- what the owner says -----------------------------------------------------------------
+
+    def _receive(self, message: Message) -> None:
+        if isinstance(message, Assign):
+            self._bounds.add_roots(message.roots)
+            for number in message.committed:
+                self._known.update(self._found.pop(number, ()))
+            task = asyncio.create_task(self._do(message.number, message.request), name=message.request.url)
+            self._tasks[message.number] = task
+        elif isinstance(message, Cancel) and message.number in self._tasks:
+            self._tasks[message.number].cancel()
+
+    async def _do(self, number: int, request: Request) -> None:
+        started = self._clock.now()
+        try:
+            answer = await self._fetcher.fetch(request, lambda: self._channel.put(Sent(number)))
+            if request.visit is None:
+                self._channel.put(_answered(number, answer))
+                return
+            bare = replace(answer, body=b"") if isinstance(answer, Response) else answer
+            self._channel.put(_answered(number, bare))
+            visited = await self._read(number, request.visit, answer, started, answered=request.host_answered)
+            self._channel.put(self._settled(number, visited, answer))
+        except asyncio.CancelledError:
+            pass  # nobody waits for it
+        except StorageError as error:
+            self._channel.put(Broke(number, str(error), storage=True))
+        except Exception as error:
+            self._channel.put(Broke(number, f"{type(error).__name__}: {error}", storage=False))
+        finally:
+            del self._tasks[number]
+
+    async def _read(
+        self, number: int, entry: Entry, answer: Response | Failure, started: float, *, answered: bool
+    ) -> Visited:
+        """Leave word which page it is, in case that this process does not survive it."""
+        slot = self._free.pop() if self._free else None
+        try:
+            if slot is not None:
+                self._memory[slot : slot + SLOT] = number.to_bytes(SLOT)
+            return await self._visitor.settle(entry, answer, started, host_answered=answered)
+        finally:
+            if slot is not None:
+                self._memory[slot : slot + SLOT] = bytes(SLOT)
+                self._free.append(slot)
+
+    def _settled(self, number: int, visited: Visited, answer: Response | Failure) -> Settled:
+        settlement = visited.settlement
+        self._found[number] = [entry.key for entry in settlement.found]
+        said = Settled(number, settlement, visited.roots, visited.again)
+        if self._wants_pages and visited.page is not None:
+            said.response = answer if isinstance(answer, Response) else None
+            said.failure = answer if isinstance(answer, Failure) else None
+            said.reading = visited.page.reading
+        return said
+
+
+def _answered(number: int, answer: Response | Failure) -> Answered:
+    if isinstance(answer, Response):
+        return Answered(number, answer, None)
+    return Answered(number, None, answer)

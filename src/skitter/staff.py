@@ -1,0 +1,80 @@
+"""Puts the parts of a worker process together, as :mod:`skitter.crawler` does those of its owner."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+from collections.abc import Callable
+
+from skitter.config import Config
+from skitter.engine import Crew, Handlers, Route, Stopper, Worker, memory_for
+from skitter.events import Event, Observer
+from skitter.net import AiohttpFetcher, run_loop
+from skitter.nursery import Nursery
+from skitter.observe.memory import memory_used
+from skitter.observe.watchdog import Watchdog
+from skitter.ports import Clock, Fetcher
+
+__all__ = ["crew_of"]
+
+
+def _number(config: Config) -> int:
+    """How many worker processes there are to be; 1 stands for none beside this process."""
+    wanted = config.limits.processes
+    if wanted:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def crew_of(
+    config: Config,
+    home: Fetcher,
+    clock: Clock,
+    observe: Observer,
+    routes: tuple[Route, ...],
+    adopt: Callable[[Stopper], None],
+    *,
+    wants_pages: bool,
+) -> Crew | None:
+    """Worker processes for a run, if there are to be any. They are forked from this process as it is now.
+
+    ``wants_pages``: whoever runs the crawl wants to have its pages, with their bodies. Raises ConfigError.
+    """
+
+    number = _number(config)
+    if number == 1:
+        return None
+
+    def work(line: socket.socket, memory: mmap.mmap) -> None:
+        run_loop(_work(config, clock, routes, adopt, line, memory, wants_pages=wants_pages))
+
+    nursery = Nursery(work, memory_for(config))
+    return Crew(config, nursery, number, home, observe)
+
+
+async def _work(
+    config: Config,
+    clock: Clock,
+    routes: tuple[Route, ...],
+    adopt: Callable[[Stopper], None],
+    line: socket.socket,
+    memory: mmap.mmap,
+    *,
+    wants_pages: bool,
+) -> None:
+    """A worker's life."""
+    tell: list[Callable[[Event], None]] = []
+    watch = Watchdog(config.limits.slow_callback, lambda event: tell[0](event))
+    worker = Worker(
+        config,
+        AiohttpFetcher(config.http, config.limits, clock, watch.lag),
+        clock,
+        memory,
+        handlers=Handlers(routes) if routes else None,
+        share=memory_used,
+        wants_pages=wants_pages,
+    )
+    tell.append(worker.tell)
+    await worker.run(line, watch, adopt)
+    os._exit(0)  # the owner has hung up: there is nothing left to be tidy for
