@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_PORT := 8273
 URL ?=
 
-.PHONY: crawl test crash lint clean
+.PHONY: crawl test crash bench bench-profile bench-small lint clean
 .DELETE_ON_ERROR:
 
 # Stamps are newer than pyproject.toml when what it asks for is installed.
@@ -37,6 +37,29 @@ KILLS ?= 300
 crash: $(VENV)/installed-dev
 	$(BIN)/python -m tests.crash --kills $(KILLS)
 
+# About an hour on a quiet machine with two cores; benchmarks/speed/README.md says how to run parts of it.
+BENCH := .bench
+ROUNDS ?= 5
+WORKLOADS ?= a1,a10,b,c1,c,d,e
+CONTENDERS ?= all
+$(BENCH)/installed: pyproject.toml benchmarks/speed/requirements.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo "installing what skitter is compared with into $(BENCH) ..."
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/speed/requirements.txt
+	@touch $@
+
+# As its users have it, so not as a working copy.
+bench: $(BENCH)/installed
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade .
+	$(BENCH)/bin/python benchmarks/speed/run.py --out $(BENCH)/results --rounds $(ROUNDS) --workloads $(WORKLOADS) --contenders '$(CONTENDERS)'
+
+bench-profile: $(BENCH)/installed
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade .
+	$(BENCH)/bin/python benchmarks/speed/run.py --out $(BENCH)/results --workloads a1,a10 --profile
+
+bench-small: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/speed/small.py
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,4 +67,4 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -125,6 +125,7 @@ class Request(msgspec.Struct, frozen=True):
     # The visit that it is for, and whether its host had answered before: whoever has the body may settle it.
     visit: Entry | None = None
     host_answered: bool = False
+    paced: bool = True  # the host's next request waits for the word that this one has gone out
 
 
 class Response(msgspec.Struct, frozen=True):

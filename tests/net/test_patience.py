@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from skitter.net.patience import waking_timeout
+from skitter.net.patience import WakingTimeout
 from skitter.testing import FakeClock, Site
 
 
@@ -23,7 +23,7 @@ def test_what_is_done_in_time_is_left_alone() -> None:
 
     async def main() -> tuple[str, float]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: late.append(context))
-        async with waking_timeout(10):
+        async with WakingTimeout(10):
             await asyncio.sleep(9.99)
         await asyncio.sleep(100)
         return "done", round(asyncio.get_running_loop().time(), 6)
@@ -39,7 +39,7 @@ def test_it_ends_when_the_time_is_over(seconds: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with pytest.raises(TimeoutError):
-            async with waking_timeout(seconds):
+            async with WakingTimeout(seconds):
                 await asyncio.sleep(1e6)
         return loop.time() - began
 
@@ -50,7 +50,7 @@ def test_it_ends_in_time_on_a_real_clock() -> None:
     async def main() -> float:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            async with waking_timeout(0.2):
+            async with WakingTimeout(0.2):
                 await asyncio.sleep(20)
         return time.monotonic() - began
 
@@ -76,7 +76,7 @@ class Stopped:
             began = loop.time()
             loop.call_later(still_at, self.stand_still, still_for)
             try:
-                async with waking_timeout(timeout):
+                async with WakingTimeout(timeout):
                     await asyncio.sleep(needs)
             except TimeoutError:
                 return "late", round(loop.time() - began, 6)
@@ -115,7 +115,7 @@ def test_each_standstill_is_made_good() -> None:
         for at in (5, 26):  # it wakes at 25 and gets 10 s; and again at 46
             loop.call_at(began + at, still.stand_still, 20)
         with pytest.raises(TimeoutError):
-            async with waking_timeout(10):
+            async with WakingTimeout(10):
                 await asyncio.sleep(1e6)
         return loop.time() - began
 
@@ -126,7 +126,7 @@ def test_a_real_loop_that_is_blocked_gives_the_time_again() -> None:
     async def main() -> float:
         began = time.monotonic()
         asyncio.get_running_loop().call_later(0.05, time.sleep, 1.3)
-        async with waking_timeout(0.2):
+        async with WakingTimeout(0.2):
             await asyncio.sleep(0.1)
             # The answer that lay in the socket needs a few turns of the loop to be read.
             for _ in range(20):
@@ -142,7 +142,7 @@ def test_a_cancellation_from_outside_stays_one() -> None:
 
         async def work() -> None:
             try:
-                async with waking_timeout(10):
+                async with WakingTimeout(10):
                     await asyncio.sleep(1e6)
             except TimeoutError:
                 said.append("timeout")
@@ -163,7 +163,7 @@ def test_a_cancellation_from_outside_stays_one() -> None:
 
 def test_an_error_of_what_is_waited_for_comes_through() -> None:
     async def main() -> None:
-        async with waking_timeout(10):
+        async with WakingTimeout(10):
             await asyncio.sleep(1)
             raise KeyError("mine")
 
@@ -175,7 +175,7 @@ def test_a_time_out_of_the_callers_own_is_not_taken_for_ours() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3), waking_timeout(10):
+            async with asyncio.timeout(3), WakingTimeout(10):
                 await asyncio.sleep(1e6)
         return loop.time()
 

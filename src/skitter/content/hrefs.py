@@ -39,6 +39,7 @@ class Hrefs:
         self._young: dict[str, _Folder] = {}
         self._old: dict[str, _Folder] = {}
         self._room = _ALL
+        self._links: dict[str, Link] = {}  # of the young generation, by URL: folders share most of theirs
 
     def resolve(self, said: Mapping[str, bool], base: str) -> tuple[Link, ...]:
         """Links of a document in its order, each URL once. ``said`` has its references without fragments,
@@ -70,11 +71,13 @@ class Hrefs:
         """Begin a new generation when the young one is full."""
         self._room -= number
         if self._room < 0:
-            self._old, self._young, self._room = self._young, {}, _ALL
+            self._old, self._young, self._room, self._links = self._young, {}, _ALL, {}
 
     def _resolve(self, raw: str, base: str, folder: _Folder) -> Link | None:
         url = canonical(raw, base) if raw else base
-        link = None if url is None else link_to(without_userinfo(url) if "@" in url else url)
+        link = None if url is None else self._links.get(url)
+        if link is None and url is not None:
+            link = self._links[url] = link_to(without_userinfo(url) if "@" in url else url)
         if _FOLDER_DECIDES(raw):
             if len(folder) >= _A_FOLDER:  # thousands of its pages have links of their own
                 folder.clear()

@@ -14,6 +14,8 @@ __all__ = ["Governor"]
 
 # Twenty beats a second cost a thousandth of a core; twenty of them are a period of the rule.
 _BEAT = 0.05
+# Beats between two looks at the memory: half a second.
+_LOOKS = 10
 # Above this share of a core, answers wait for us rather than we for them.
 _BUSY = 0.7
 
@@ -46,13 +48,17 @@ class Governor:
     async def run(self) -> None:
         """Feel the pulse, for ever."""
         loop = asyncio.get_running_loop()
+        beats, memory = 0, 0.0
         while True:
             began, cpu = loop.time(), time.thread_time()
             await asyncio.sleep(_BEAT)
             took = loop.time() - began
             self._is_busy = time.thread_time() - cpu > _BUSY * took
             before = self._load.limit
-            if self._load.sample(took - _BEAT, self._memory()) and self._load.limit < before:
+            beats += 1
+            if beats % _LOOKS == 1:  # it is read from files
+                memory = self._memory()
+            if self._load.sample(took - _BEAT, memory) and self._load.limit < before:
                 self._tell()
 
     def _tell(self) -> None:

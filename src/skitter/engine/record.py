@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -97,4 +98,10 @@ def _extra(answer: Response | Failure, reading: Reading, fields: frozenset[str])
 
 
 def _rfc3339(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = int(time * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)  # hundreds of pages are fetched in one
+def _second(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat().removesuffix("+00:00")

@@ -38,7 +38,7 @@ from skitter.rules.verdict import LEAST_WAIT, judge
 __all__ = ["Visited", "Visitor"]
 
 # Above this, parsing would hold the loop for more than a few milliseconds.
-_PARSE_OFF_LOOP = 256 * 1024
+_PARSE_OFF_LOOP = 2 * 1024 * 1024
 
 
 class Visited(NamedTuple):

@@ -54,7 +54,9 @@ class Visits:
         """Fetch a URL, and see to it that what came of it is committed."""
         try:
             answered, started = lane.host.answered, self._clock.now()
-            request = Request(entry.url, self._max_body, False, lane.host.given, entry, answered)
+            request = Request(
+                entry.url, self._max_body, False, lane.host.given, entry, answered, lane.host.is_paced
+            )
             answer = await self._lanes.contact.send(lane, request)
             reached("after-fetch")
             visited = await self._reader.settle(entry, answer, started, host_answered=answered)

@@ -139,22 +139,31 @@ class Channel(asyncio.Protocol):
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._out: list[Message] = []
+        self._is_due = False
         self._in = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def put(self, message: Message) -> None:
         """Say something; it goes out at the end of this turn of the loop."""
-        if not self._out:
-            self._loop.call_soon(self._flush)
+        self._out.append(message)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self.flush)
+
+    def put_by(self, message: Message) -> None:
+        """Say something that can wait until there is more to say, or for :meth:`flush`: each trip costs both
+        sides a turn."""
         self._out.append(message)
 
     def close(self) -> None:
         """Hang up."""
         if self._transport is not None:
-            self._flush()
+            self.flush()
             self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let go what there is."""
+        self._is_due = False
         out, self._out = self._out, []
         if out and self._transport is not None and not self._transport.is_closing():
             data = _ENCODER.encode(out)

@@ -35,7 +35,7 @@ from skitter.engine.wire import (
 )
 from skitter.errors import StorageError
 from skitter.events import Blocked, Event
-from skitter.model import Entry, Failure, Request, Response
+from skitter.model import Entry, Failure, Headers, Request, Response
 from skitter.ports import Clock, Fetcher, Watch
 from skitter.rules.known import Known
 from skitter.rules.scope import Bounds
@@ -124,6 +124,7 @@ class Worker:
         told = (self._governor.limit, False)
         while True:
             await asyncio.sleep(_PULSE)
+            self._channel.flush()
             now = (self._governor.limit, self._governor.is_busy)
             if now != told:
                 told = now
@@ -143,13 +144,13 @@ class Worker:
 
     async def _do(self, number: int, request: Request) -> None:
         started = self._clock.now()
+        say = self._channel.put if request.paced else self._channel.put_by
         try:
-            answer = await self._fetcher.fetch(request, lambda: self._channel.put(Sent(number)))
+            answer = await self._fetcher.fetch(request, lambda: say(Sent(number)))
             if request.visit is None:
                 self._channel.put(_answered(number, answer))
                 return
-            bare = replace(answer, body=b"") if isinstance(answer, Response) else answer
-            self._channel.put(_answered(number, bare))
+            self._channel.put(_answered(number, _bare(answer)))
             visited = await self._read(number, request.visit, answer, started, answered=request.host_answered)
             self._channel.put(self._settled(number, visited, answer))
         except asyncio.CancelledError:
@@ -184,6 +185,15 @@ class Worker:
             said.failure = answer if isinstance(answer, Failure) else None
             said.reading = visited.page.reading
         return said
+
+
+def _bare(answer: Response | Failure) -> Response | Failure:
+    """What the owner has to know to treat the host right."""
+    wait = answer.headers.get("retry-after")
+    headers = Headers((("retry-after", wait),)) if wait is not None else Headers()
+    if isinstance(answer, Response):
+        return replace(answer, headers=headers, body=b"")
+    return replace(answer, headers=headers)
 
 
 def _answered(number: int, answer: Response | Failure) -> Answered:

@@ -166,7 +166,7 @@ class BodyDecoder:
         return not self._stages
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decoded pieces of at most 64 KiB each, lazily. Raises DamagedBody."""
+        """Decoded pieces, lazily: of at most 64 KiB each where something is decoded. Raises DamagedBody."""
         try:
             yield from _expand(self._stages, data)
         except (zlib.error, brotli.error, zstd.ZstdError) as error:

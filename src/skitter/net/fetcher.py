@@ -21,7 +21,7 @@ from skitter.errors import ConfigError, StorageError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
-from skitter.net.patience import waking_timeout
+from skitter.net.patience import WakingTimeout
 from skitter.net.resolver import Resolver
 from skitter.ports import Clock
 from skitter.rules.groups import group_address
@@ -70,7 +70,7 @@ class AiohttpFetcher:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
         trip = _Trip(self._clock, self._lag, sent)
         try:
-            async with waking_timeout(self._timeout):
+            async with WakingTimeout(self._timeout):
                 answer = await self._with_a_file(request, trip)
         except Exception as error:
             failure = translate(error, was_sent=trip.sent_at is not None)
@@ -149,20 +149,22 @@ class AiohttpFetcher:
         self, request: Request, response: aiohttp.ClientResponse, trip: _Trip
     ) -> Response | Failure:
         decoder = BodyDecoder(trip.headers.get("content-encoding"))
-        buffer, whole, came = bytearray(), True, False
+        pieces: list[bytes] = []
+        size, whole, came = 0, True, False
         try:
             async for chunk in response.content.iter_any():
                 came = came or bool(chunk)
                 for piece in decoder.feed(chunk):
-                    buffer += piece
-                    if len(buffer) > request.max_body:
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > request.max_body:
                         response.close()
-                        return _too_large(request, trip, buffer)
+                        return _too_large(request, trip, b"".join(pieces))
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
             whole = False  # shorter than announced: what came is kept, and marked
         truncated = not whole or (came and not decoder.transparent and not decoder.complete())
         note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
-        return Response(request.url, trip.status or 0, trip.headers, bytes(buffer), truncated, note=note)
+        return Response(request.url, trip.status or 0, trip.headers, b"".join(pieces), truncated, note=note)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._resolver is None:
@@ -246,9 +248,9 @@ async def _on_reused(_session: object, context: Any, _parameters: object) -> Non
     context.trace_request_ctx.reused = True
 
 
-def _too_large(request: Request, trip: _Trip, buffer: bytearray) -> Response | Failure:
+def _too_large(request: Request, trip: _Trip, came: bytes) -> Response | Failure:
     if request.cut:
-        body = bytes(buffer[: request.max_body])
+        body = came[: request.max_body]
         return Response(request.url, trip.status or 0, trip.headers, body, truncated=True)
     text = f"the body is larger than {request.max_body} bytes"
     return Failure(

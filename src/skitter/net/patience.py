@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
-__all__ = ["waking_timeout"]
+__all__ = ["WakingTimeout"]
 
 # A timer that fires so much too late was not held up by other work on the loop: the process was stopped
 # (SIGSTOP, a laptop's lid) or blocked, and answers may lie unread in its sockets.
 _STOOD_STILL = 1.0
 
 
-@asynccontextmanager
-async def waking_timeout(seconds: float) -> AsyncIterator[None]:
+class WakingTimeout:
     """``asyncio.timeout``, but after a standstill what was missed is given again, ``seconds`` at most: no
-    host is blamed for our own sleep (THREATS G4). Raises TimeoutError."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as scope:
-        timer: asyncio.TimerHandle
+    host is blamed for our own sleep (THREATS G4). Leaving it raises TimeoutError if time is up."""
 
-        def wait_until(moment: float) -> None:
-            nonlocal timer
-            timer = loop.call_at(moment, due, moment)
+    __slots__ = ("_loop", "_scope", "_seconds", "_timer")
 
-        def due(moment: float) -> None:
-            late = loop.time() - moment
-            if late < _STOOD_STILL:
-                scope.reschedule(loop.time())
-            else:
-                wait_until(loop.time() + min(late, seconds))
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
-        wait_until(loop.time() + seconds)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._scope = asyncio.timeout(None)
+        await self._scope.__aenter__()
+        self._wait(self._loop.time() + self._seconds)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        await self._scope.__aexit__(kind, error, trace)
+
+    def _wait(self, until: float) -> None:
+        self._timer = self._loop.call_at(until, self._due, until)
+
+    def _due(self, moment: float) -> None:
+        late = self._loop.time() - moment
+        if late < _STOOD_STILL:
+            self._scope.reschedule(self._loop.time())
+        else:
+            self._wait(self._loop.time() + min(late, self._seconds))

@@ -181,6 +181,11 @@ class Host:
     def _gap(self) -> float:
         return max(self.delay + _JITTER if self.delay else 0.0, self._pace.interval)
 
+    @property
+    def is_paced(self) -> bool:
+        """Is there a time between its requests?"""
+        return self._gap() > 0
+
     def unused(self) -> None:
         """The request ended without having been sent."""
         self.unsent -= 1
