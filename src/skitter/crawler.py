@@ -96,8 +96,6 @@ class Run:
         self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
 
     async def __aenter__(self) -> Engine:
-        if self._crew is not None:
-            await self._crew.start()
         return self.engine
 
     async def __aexit__(

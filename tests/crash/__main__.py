@@ -97,7 +97,14 @@ def _k6(found: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
         yield from two_owners.two_owners(bench)
 
 
-_MODES: dict[str, Mode] = {"K1": _k1, "K2": _k2, "K3": _k3, "K4": _k4, "K5": _k5, "K6": _k6}
+def _k7(found: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
+    with Oracle(pages=2000, hosts=40) as oracle:
+        yield from random_kills.worker_kills(
+            Bench(oracle, folder / "k7", found.seed), max(4, found.kills // 10)
+        )
+
+
+_MODES: dict[str, Mode] = {"K1": _k1, "K2": _k2, "K3": _k3, "K4": _k4, "K5": _k5, "K6": _k6, "K7": _k7}
 
 
 def main() -> int:

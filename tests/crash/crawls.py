@@ -141,12 +141,16 @@ class Running:
             time.sleep(0.005)  # polled: the oracle's log and files have no event to wait for
         return True
 
-    def kill_at(self, seconds: float, number: int = signal.SIGKILL) -> Ended:
-        """A signal to the group so many seconds after the start, if it has not ended before; then its end."""
+    def kill_at(self, seconds: float, number: int = signal.SIGKILL, *, alone: bool = False) -> Ended:
+        """A signal to the group so many seconds after the start, if it has not ended before; then its end.
+        ``alone``: to the first process only. The end is that of all, as they share its pipes."""
         try:
             self.process.wait(max(0.0, self._began + seconds - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self.send(number)
+            if alone:
+                self.process.send_signal(number)
+            else:
+                self.send(number)
         return self.wait()
 
 

@@ -1,15 +1,21 @@
-"""K1: SIGKILL at any time of the run, again and again, until the crawl is done."""
+"""K1: SIGKILL at any time of the run, again and again, until the crawl is done. K7: of worker processes."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from tests.crash.bench import DURABLE, Bench
 from tests.crash.crawls import Crawl
 from tests.crash.trial import Outcome, Trial
 
-__all__ = ["patient_kills", "random_kills"]
+__all__ = ["patient_kills", "process_kills", "random_kills", "worker_kills"]
+
+PROCESSES: Mapping[str, object] = {"processes": 2}
 
 
 def random_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
@@ -21,6 +27,8 @@ def random_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
         (False, DURABLE),
         (True, DURABLE),
         (False, {"field": ["headers"]}),
+        (False, PROCESSES),
+        (True, PROCESSES),
         (False, {"limit": third}),
     ]
     for number, (library, options) in enumerate(itertools.cycle(forms), 1):
@@ -28,6 +36,17 @@ def random_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
             return
         outcome = _one_job(bench, kills, bench.crawl(library=library, **options), f"job {number}")
         kills -= outcome.kills
+        yield outcome
+
+
+def process_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
+    """The same with worker processes alone."""
+    for number in itertools.count(1):
+        if kills <= 0:
+            return
+        crawl = bench.crawl(library=number % 2 == 0, **PROCESSES)
+        outcome = _one_job(bench, kills, crawl, f"job {number}")
+        kills -= max(1, outcome.kills)
         yield outcome
 
 
@@ -45,7 +64,9 @@ def _one_job(bench: Bench, most: int, crawl: Crawl, name: str) -> Outcome:
     times: list[float] = []
     while len(times) < most:
         times.append(bench.chance.uniform(0.0, bench.seconds(crawl)))
-        ended = trial.start().kill_at(times[-1])
+        # Of several processes, at times only the one that has everything: the others must not outlive it.
+        alone = "processes" in crawl.options and bench.chance.random() < 0.5
+        ended = trial.start().kill_at(times[-1], alone=alone)
         if not ended.killed:
             trial.ended(ended, complete=limit is None)
             break
@@ -56,6 +77,33 @@ def _one_job(bench: Bench, most: int, crawl: Crawl, name: str) -> Outcome:
         _exactly(trial, limit)
     at = ", ".join(f"{time:.3f}" for time in times)
     return trial.outcome("K1", f"seed {bench.seed} {name}: {crawl.form}, killed at {at} s")
+
+
+def worker_kills(bench: Bench, jobs: int) -> Iterator[Outcome]:
+    """K7: worker processes die, two or three a run; the run goes on and ends well."""
+    for number in range(jobs):
+        crawl = bench.crawl(library=number % 2 == 1, **PROCESSES)
+        trial = Trial(bench, crawl)
+        kills = bench.chance.randint(2, 3)
+        times = sorted(bench.chance.uniform(0.2, bench.seconds(crawl)) for _ in range(kills))
+        began, running = time.monotonic(), trial.start()
+        for at in times:
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            workers = [worker for nursery in _children(running.process.pid) for worker in _children(nursery)]
+            if workers:
+                os.kill(bench.chance.choice(workers), signal.SIGKILL)
+                trial.deaths.append({})
+        trial.ended(running.wait())
+        when = ", ".join(f"{at:.3f}" for at in times)
+        yield trial.outcome("K7", f"seed {bench.seed} job {number + 1}: {crawl.form}, at {when} s")
+
+
+def _children(process: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:  # it has ended
+        return []
 
 
 def _exactly(trial: Trial, limit: object) -> None:

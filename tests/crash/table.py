@@ -20,6 +20,7 @@ _MODES = {
     "K4": "power loss: log and outputs cut",
     "K5": "disk full, I/O errors, no more files",
     "K6": "signals, closed pipe, frozen, starved",
+    "K7": "SIGKILL of worker processes",
     "I12": "two processes, one job",
 }
 

@@ -47,6 +47,18 @@ def test_k1_killed_at_any_time(tmp_path: Path) -> None:
         none_violated(random_kills.random_kills(Bench(oracle, tmp_path, SEED), 30))
 
 
+@pytest.mark.timeout(300)
+def test_k1_several_processes_are_killed(tmp_path: Path) -> None:
+    with Oracle(pages=200, hosts=30, retry_after=False) as oracle:
+        none_violated(random_kills.process_kills(Bench(oracle, tmp_path, SEED), 8))
+
+
+@pytest.mark.timeout(300)
+def test_k7_workers_are_killed(tmp_path: Path) -> None:
+    with Oracle(pages=200, hosts=30, retry_after=False) as oracle:
+        none_violated(random_kills.worker_kills(Bench(oracle, tmp_path, SEED), 3))
+
+
 def test_k1_hosts_are_not_hurried_by_a_restart(tmp_path: Path) -> None:
     with Oracle(pages=40, hosts=20) as oracle:
         none_violated(random_kills.patient_kills(Bench(oracle, tmp_path, SEED), 1))

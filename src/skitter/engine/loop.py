@@ -171,6 +171,7 @@ class Engine:
             self._crew.serve(
                 self._bounds, self._visitor.settle, lambda hard: self.abort() if hard else self.stop()
             )
+            await self._crew.start()
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = self._config.scope.scope in ("page", "any")
         self._visits.totals.open(opening)
