@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from skitter.net.patience import WakingTimeout
+from skitter.net.patience import Patience
 from skitter.testing import FakeClock, Site
 
 
@@ -23,7 +23,7 @@ def test_what_is_done_in_time_is_left_alone() -> None:
 
     async def main() -> tuple[str, float]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: late.append(context))
-        async with WakingTimeout(10):
+        with Patience(10).turn():
             await asyncio.sleep(9.99)
         await asyncio.sleep(100)
         return "done", round(asyncio.get_running_loop().time(), 6)
@@ -38,9 +38,8 @@ def test_it_ends_when_the_time_is_over(seconds: float) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with pytest.raises(TimeoutError):
-            async with WakingTimeout(seconds):
-                await asyncio.sleep(1e6)
+        with pytest.raises(TimeoutError), Patience(seconds).turn():
+            await asyncio.sleep(1e6)
         return loop.time() - began
 
     assert FakeClock().run(main()) == pytest.approx(seconds)
@@ -49,9 +48,8 @@ def test_it_ends_when_the_time_is_over(seconds: float) -> None:
 def test_it_ends_in_time_on_a_real_clock() -> None:
     async def main() -> float:
         began = time.monotonic()
-        with pytest.raises(TimeoutError):
-            async with WakingTimeout(0.2):
-                await asyncio.sleep(20)
+        with pytest.raises(TimeoutError), Patience(0.2).turn():
+            await asyncio.sleep(20)
         return time.monotonic() - began
 
     assert 0.19 < asyncio.run(main()) < 1.1
@@ -76,7 +74,7 @@ class Stopped:
             began = loop.time()
             loop.call_later(still_at, self.stand_still, still_for)
             try:
-                async with WakingTimeout(timeout):
+                with Patience(timeout).turn():
                     await asyncio.sleep(needs)
             except TimeoutError:
                 return "late", round(loop.time() - began, 6)
@@ -114,9 +112,8 @@ def test_each_standstill_is_made_good() -> None:
         began = loop.time()
         for at in (5, 26):  # it wakes at 25 and gets 10 s; and again at 46
             loop.call_at(began + at, still.stand_still, 20)
-        with pytest.raises(TimeoutError):
-            async with WakingTimeout(10):
-                await asyncio.sleep(1e6)
+        with pytest.raises(TimeoutError), Patience(10).turn():
+            await asyncio.sleep(1e6)
         return loop.time() - began
 
     assert still.clock.run(main()) == pytest.approx(56)
@@ -126,7 +123,7 @@ def test_a_real_loop_that_is_blocked_gives_the_time_again() -> None:
     async def main() -> float:
         began = time.monotonic()
         asyncio.get_running_loop().call_later(0.05, time.sleep, 1.3)
-        async with WakingTimeout(0.2):
+        with Patience(0.2).turn():
             await asyncio.sleep(0.1)
             # The answer that lay in the socket needs a few turns of the loop to be read.
             for _ in range(20):
@@ -136,13 +133,43 @@ def test_a_real_loop_that_is_blocked_gives_the_time_again() -> None:
     assert asyncio.run(main()) > 1.3
 
 
+def test_many_wait_each_for_its_own_time() -> None:
+    """One begins each second; every other is done after three. The loop stands still from 30.5 s to 50.5 s."""
+    still = Stopped()
+
+    async def main() -> dict[int, float]:
+        loop = asyncio.get_running_loop()
+        patience, ended, began = Patience(10), {}, loop.time()
+
+        async def wait(number: int) -> None:
+            try:
+                with patience.turn():
+                    await asyncio.sleep(3 if number % 2 else 1e6)
+            except TimeoutError:
+                ended[number] = round(loop.time() - began, 3)
+
+        loop.call_at(began + 30.5, still.stand_still, 20)
+        tasks = []
+        for number in range(40):
+            tasks.append(asyncio.create_task(wait(number)))
+            await asyncio.sleep(1)
+        await asyncio.wait(tasks)
+        assert not patience._turns
+        return ended
+
+    before = {number: number + 10 for number in range(0, 21, 2)}
+    within = dict.fromkeys(range(22, 31, 2), 60.5)  # each missed more than ten seconds
+    after = {number: 50.5 + number - 31 + 10 for number in range(32, 40, 2)}
+    assert still.clock.run(main()) == before | within | after
+
+
 def test_a_cancellation_from_outside_stays_one() -> None:
     async def main() -> list[str]:
         said: list[str] = []
 
         async def work() -> None:
             try:
-                async with WakingTimeout(10):
+                with Patience(10).turn():
                     await asyncio.sleep(1e6)
             except TimeoutError:
                 said.append("timeout")
@@ -163,7 +190,7 @@ def test_a_cancellation_from_outside_stays_one() -> None:
 
 def test_an_error_of_what_is_waited_for_comes_through() -> None:
     async def main() -> None:
-        async with WakingTimeout(10):
+        with Patience(10).turn():
             await asyncio.sleep(1)
             raise KeyError("mine")
 
@@ -174,9 +201,14 @@ def test_an_error_of_what_is_waited_for_comes_through() -> None:
 def test_a_time_out_of_the_callers_own_is_not_taken_for_ours() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
+
+        async def wait() -> None:
+            async with asyncio.timeout(3):
+                with Patience(10).turn():
+                    await asyncio.sleep(1e6)
+
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3), WakingTimeout(10):
-                await asyncio.sleep(1e6)
+            await wait()
         return loop.time()
 
     assert FakeClock().run(main()) == pytest.approx(3)

@@ -11,7 +11,7 @@ from skitter.model import Request, RobotsCopy
 from skitter.ports import Clock, Fetcher, Lost
 from skitter.rules import robots
 from skitter.rules.backoff import full_jitter
-from skitter.rules.groups import Groups
+from skitter.rules.groups import Groups, literal_address
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
 from skitter.rules.schedule import Errand, Lane, Schedule
 from skitter.rules.url import origin_of
@@ -53,6 +53,9 @@ class Errands:
         """Is it known who else is at the host's address? If not, :meth:`look_up` is to be run."""
         if lane.resolved or lane.closed is not None or self._groups.are_off:
             return True
+        if (literal := literal_address(lane.host.origin)) is not None:
+            self._share(lane, None if self._config.http.proxy else literal)
+            return True
         lane.resolving = True
         self.looking_up += 1
         return False
@@ -60,14 +63,17 @@ class Errands:
     async def look_up(self, lane: Lane) -> None:
         """Let the host share its server's window. A name that cannot be resolved is the fetcher's affair."""
         try:
-            address = await self._fetcher.address(lane.host.origin)
-            window = self._groups.window_at(address)
-            if window is not None and not lane.host.in_flight:
-                lane.host.share(window)
+            self._share(lane, await self._fetcher.address(lane.host.origin))
         finally:
             lane.resolved, lane.resolving = True, False
             self.looking_up -= 1
             self._schedule.put(lane)
+
+    def _share(self, lane: Lane, address: str | None) -> None:
+        window = self._groups.window_at(address)
+        if window is not None and not lane.host.in_flight:
+            lane.host.share(window)
+        lane.resolved = True
 
     # -- robots.txt --------------------------------------------------------------------------
 

@@ -7,8 +7,6 @@ import base64
 import errno
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -21,10 +19,11 @@ from skitter.errors import ConfigError, StorageError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
-from skitter.net.patience import WakingTimeout
+from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
 from skitter.ports import Clock
-from skitter.rules.groups import group_address
+from skitter.rules.groups import group_address, literal_address
+from skitter.rules.url import hostname_of
 from skitter.rules.verdict import REDIRECTS
 
 __all__ = ["AiohttpFetcher"]
@@ -53,7 +52,7 @@ class AiohttpFetcher:
         Raises ConfigError if the certificate authority's file cannot be used.
         """
         self._http = http
-        self._timeout = limits.timeout
+        self._patience = Patience(limits.timeout)
         self._clock = clock
         self._lag = lag
         self._ssl = _tls(http)
@@ -70,7 +69,7 @@ class AiohttpFetcher:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
         trip = _Trip(self._clock, self._lag, sent)
         try:
-            async with WakingTimeout(self._timeout):
+            with self._patience.turn():
                 answer = await self._with_a_file(request, trip)
         except Exception as error:
             failure = translate(error, was_sent=trip.sent_at is not None)
@@ -129,7 +128,7 @@ class AiohttpFetcher:
         async with session.request(
             "GET",
             _wire_url(request.url),
-            headers=self._own if request.credentials else self._plain,
+            headers=self._own if request.credentials else None,
             allow_redirects=False,
             proxy=self._http.proxy,
             ssl=self._ssl,
@@ -173,6 +172,7 @@ class AiohttpFetcher:
         trace.on_request_headers_sent.append(_on_headers_sent)
         trace.on_connection_reuseconn.append(_on_reused)
         self._session = aiohttp.ClientSession(
+            headers=self._plain,
             # The engine counts requests in flight; a second limit would make them wait in a slot.
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE, resolver=self._resolver, use_dns_cache=False
@@ -195,15 +195,13 @@ class AiohttpFetcher:
 
     async def address(self, origin: str) -> str | None:
         """The address that stands for the origin's server; None if there is none, or a proxy knows it."""
-        host = origin.partition("://")[2].rpartition("@")[2]
-        host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
         if self._http.proxy is not None:
             return None
-        with suppress(ValueError):
-            return str(ip_address(host))
+        if (literal := literal_address(origin)) is not None:
+            return literal
         if self._resolver is None:
             self._resolver = Resolver()
-        return group_address(await self._resolver.addresses(host))
+        return group_address(await self._resolver.addresses(hostname_of(f"{origin}/")))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -12,9 +12,10 @@ from weakref import WeakValueDictionary
 
 from skitter.config import Politeness
 from skitter.rules.host import new_window
+from skitter.rules.url import hostname_of
 from skitter.rules.window import Window
 
-__all__ = ["NETWORKS", "Groups", "group_address"]
+__all__ = ["NETWORKS", "Groups", "group_address", "literal_address"]
 
 Network = IPv4Network | IPv6Network
 
@@ -73,6 +74,15 @@ class Groups:
         if place.version == 6 and place.ipv4_mapped is not None:
             place = place.ipv4_mapped
         return any(place in network for network in self._separate if network.version == place.version)
+
+
+def literal_address(origin: str) -> str | None:
+    """The address that an origin names itself; None if it has a name to be looked up."""
+    host = hostname_of(f"{origin}/")
+    if host.startswith("["):
+        return str(ip_address(host[1:-1]))
+    # Of a canonical host, a last label of digits makes an IPv4 address (URL Standard, "ends in a number").
+    return host if host.rpartition(".")[2].isdigit() else None
 
 
 def group_address(addresses: Collection[str]) -> str | None:
