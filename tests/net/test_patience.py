@@ -134,7 +134,7 @@ def test_a_real_loop_that_is_blocked_gives_the_time_again() -> None:
 
 
 def test_many_wait_each_for_its_own_time() -> None:
-    """One begins each second; every other is done after three. The loop stands still from 30.5 s to 50.5 s."""
+    """One begins each second, every other is done after three; the loop stands still from 30.5 to 50.5 s."""
     still = Stopped()
 
     async def main() -> dict[int, float]:
