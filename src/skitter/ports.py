@@ -49,10 +49,16 @@ class Frontier(Protocol):
         """Take URLs from outside (seeds) and scope roots. Known ones are left as they are."""
 
     async def lease(
-        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+        self,
+        wants: Mapping[str, int],
+        now: float,
+        hosts: int = 0,
+        each: int = 1,
+        forgotten: Sequence[str] = (),
     ) -> Sequence[Lease]:
         """Lend up to so many due URLs of each named host, shallow and early ones first; then, ``each`` at
-        most, those of up to ``hosts`` hosts with work that were not lent in this run. Fewer: no more."""
+        most, those of up to ``hosts`` hosts with work that were not lent in this run. Fewer: no more.
+        What was known of ``forgotten`` hosts comes with their next lease, as it does with the first."""
 
     def knows(self, key: int) -> bool:
         """Is the URL of this key admitted, and that committed? False may also mean that nobody remembers, or

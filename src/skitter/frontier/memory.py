@@ -118,8 +118,16 @@ class MemoryFrontier:
         return Change(due, self._more_hosts(), admitted, self._pending)
 
     async def lease(
-        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+        self,
+        wants: Mapping[str, int],
+        now: float,
+        hosts: int = 0,
+        each: int = 1,
+        forgotten: Sequence[str] = (),
     ) -> Sequence[Lease]:
+        for origin in forgotten:
+            if origin in self._states:
+                self._former[origin] = self._states[origin]
         leases = [self._lease(origin, number, now) for origin, number in wants.items()]
         for origin in tuple(islice(self._with_work(), hosts)):
             while (passed := next(iter(self._unmet))) != origin:

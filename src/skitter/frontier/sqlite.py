@@ -35,9 +35,14 @@ class SqliteFrontier:
         return await self._call(self._store.admit, entries, roots)
 
     async def lease(
-        self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1
+        self,
+        wants: Mapping[str, int],
+        now: float,
+        hosts: int = 0,
+        each: int = 1,
+        forgotten: Sequence[str] = (),
     ) -> Sequence[Lease]:
-        return await self._call(self._store.lease, wants, now, hosts, each)
+        return await self._call(self._store.lease, wants, now, hosts, each, forgotten)
 
     def knows(self, key: int) -> bool:
         return self._store.knows(key)

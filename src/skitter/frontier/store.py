@@ -5,32 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from msgspec.structs import replace
 
 from skitter.frontier.database import Database
-from skitter.frontier.pending import due_retries, fresh, hops_of
+from skitter.frontier.hosts import Hosts
+from skitter.frontier.pending import Unmet, due_retries, fresh, hops_of, unmet
 from skitter.frontier.work import Work, admitted, prepare
 from skitter.model import (
     Batch,
     Change,
     Entry,
-    HostState,
     Lease,
     Mark,
     Opening,
     Reason,
-    RobotsCopy,
     Settlement,
 )
 from skitter.rules.known import Known
 
 __all__ = ["Store"]
 
-_STATE = msgspec.json.Decoder(HostState)
 _ANY_DEPTH = 2**31
 _FIRST = -1, 0
-# Numbers of hosts that are kept at hand: about 10 MB.
-_IDS_KEPT = 50_000
 # Keys of the last URLs met (8 to 16 MB) spare nine of ten looks into the table, which were a third of the
 # time of a commit.
 _KNOWN = 100_000
@@ -54,18 +49,15 @@ class Store:
         self._database = database
         self._db = database.connection
         self._by_level = by_level
-        self._ids: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
         self._known = Known(_KNOWN)  # keys of admitted URLs
         self._leased: dict[int, _Lent] = {}
         self._lent = 0  # the last host that was lent
-        self._told: set[int] = set()  # hosts of a former run of which all is said
         with database.storage():
             if by_level:  # to find a URL again that a shorter way leads to
                 self._db.execute("CREATE INDEX IF NOT EXISTS pending_key ON pending (host, key)")
             prepare(self._db)
-            # Hosts up to here were met by a former run.
-            (self._former,) = self._db.execute("SELECT coalesce(max(id), 0) FROM host").fetchone()
+            self._hosts = Hosts(self._db)
             (self._ended,) = self._db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()
             self._more_hosts = self._has_more_hosts()
         facts = database.facts()
@@ -96,35 +88,35 @@ class Store:
         """Is there work of hosts that were not lent yet?"""
         return self._db.execute(_NEXT_HOST, (self._lent,)).fetchone() is not None
 
-    def _state(self, host: int, origin: str) -> HostState:
-        state, status, body, at = self._db.execute(
-            "SELECT state, robots_status, robots_body, robots_at FROM host WHERE id = ?", (host,)
-        ).fetchone()
-        if state is None:
-            return HostState(origin)
-        robots = None if status is None else RobotsCopy(status, body, at)
-        return replace(_STATE.decode(state), robots=robots)
-
-    def lease(self, wants: Mapping[str, int], now: float, hosts: int = 0, each: int = 1) -> list[Lease]:
+    def lease(
+        self,
+        wants: Mapping[str, int],
+        now: float,
+        hosts: int = 0,
+        each: int = 1,
+        forgotten: Sequence[str] = (),
+    ) -> list[Lease]:
         """Lend due URLs: retries first, then fresh ones, shallow before deep."""
         with self._database.storage():
+            self._hosts.forget(forgotten)
             leases = []
             for origin, number in wants.items():
-                host = self._find(origin)
+                host = self._hosts.find(origin)
                 leases.append(self._lease(host, origin, number, now) if host else Lease(origin, (), None))
-            for _ in range(hosts):
-                row = self._db.execute(_NEXT_HOST, (self._lent,)).fetchone()
-                if row is None:
-                    break
-                leases.append(self._lease_first(row[0], each, now))
             if hosts:
+                leases += [self._lease_first(host, each, now) for host in self._unmet(hosts, each + 1)]
                 self._more_hosts = self._has_more_hosts()
             return leases
 
-    def _lease_first(self, host: int, number: int, now: float) -> Lease:
-        self._lent = host
-        (origin,) = self._db.execute("SELECT origin FROM host WHERE id = ?", (host,)).fetchone()
-        return self._lease(host, origin, number, now)
+    def _unmet(self, hosts: int, most: int) -> list[Unmet]:
+        return unmet(self._db, self._lent, hosts, most)
+
+    def _lease_first(self, first: Unmet, number: int, now: float) -> Lease:
+        host = self._lent = first.host
+        if self._by_level or first.retries or not self._hosts.is_new(host):
+            return self._lease(host, first.origin, number, now)
+        self._hosts.tell(host)
+        return self._lend(host, first.origin, first.entries, number, None)
 
     def _lease(self, host: int, origin: str, number: int, now: float) -> Lease:
         lent = self._leased.setdefault(host, _Lent())
@@ -138,20 +130,20 @@ class Store:
                 break
             place = found[-1].depth, found[-1].seq
             entries += [entry for entry in found if entry.seq not in lent.places]
-        more = 0.0 if len(entries) > number else self._next_retry(host, now)
-        del entries[number:]
+        more = None if len(entries) > number else self._next_retry(host, now)
+        return self._lend(host, origin, entries, number, more)
+
+    def _lend(self, host: int, origin: str, entries: list[Entry], number: int, more: float | None) -> Lease:
+        """Lend the first ``number``; there is more at once if there are more of them, else at ``more``."""
+        if len(entries) > number:
+            more = 0.0
+            del entries[number:]
+        lent = self._leased.setdefault(host, _Lent())
         for entry in entries:
             lent.places.add(entry.seq)
             if not entry.due:
                 lent.upto = entry.depth, entry.seq
-        return Lease(origin, tuple(entries), more, self._untold(host, origin))
-
-    def _untold(self, host: int, origin: str) -> HostState | None:
-        """What a former run knew of the host, at its first lease."""
-        if host > self._former or host in self._told:
-            return None
-        self._told.add(host)
-        return self._state(host, origin)
+        return Lease(origin, tuple(entries), more, self._hosts.untold(host, origin))
 
     def _level(self, host: int) -> int:
         """The least depth of any URL of the host that has not ended, lent or not."""
@@ -184,21 +176,25 @@ class Store:
             if entry.key not in self._known:
                 unknown.setdefault(entry.key, entry)
         with self._database.transaction():
+            origins = [entry.origin for entry in unknown.values()] + [state.origin for state in batch.hosts]
+            self._hosts.look_up(origins)
             self._end(batch.settlements, work, due)
             self._admit(unknown, work, due)
-            self._keep_hosts(batch.hosts, work)
+            for state in batch.hosts:
+                work.host(self._hosts.number(state.origin, work), state)
             self._keep_marks(batch.marks, work)
             self._count(batch.settlements, work, batch.stamp)
             work.apply(self._db)
-            self._finish(batch, found, due)
+            self._finish(batch, found, work, due)
         self._known.update(unknown)
+        self._hosts.keep(work.met)
         return Change(due, self._more_hosts, len(work.keys), self._pending)
 
     def _end(self, settlements: Iterable[Settlement], work: Work, due: dict[str, float]) -> None:
         """What was lent leaves the queue: with a record, or for another try later."""
         for settlement in settlements:
             entry = settlement.entry
-            host = self._id(entry.origin)
+            host = self._hosts.number(entry.origin, work)
             work.settle(host, entry)
             if settlement.retry is not None:
                 self._push(host, settlement.retry, entry.seq, work, due)
@@ -219,28 +215,22 @@ class Store:
         for key, entry in entries.items():
             if key not in old:
                 self._seq += 1
-                self._push(self._id(entry.origin), entry, self._seq, work, due)
+                self._push(self._hosts.number(entry.origin, work), entry, self._seq, work, due)
                 work.keys.append(key)
 
-    def _finish(self, batch: Batch, found: Iterable[Entry], due: dict[str, float]) -> None:
+    def _finish(self, batch: Batch, found: Iterable[Entry], work: Work, due: dict[str, float]) -> None:
         """What is left to do when the rows are there."""
         for path, mark in batch.marks.items():
             if not mark.size:  # nothing was written: the end is known by what was written before
                 self._db.execute(_AS_BEFORE, (self._outputs[path], self._ended))
-        for state in batch.hosts:
-            if state.robots is not None:
-                self._db.execute(
-                    "UPDATE host SET robots_status = ?, robots_body = ?, robots_at = ? WHERE origin = ?",
-                    (state.robots.status, state.robots.body, state.robots.fetched_at, state.origin),
-                )
         if self._by_level:
             for entry in found:
-                self._shorten(entry)
-            self._next_level(batch, due)
+                self._shorten(entry, work)
+            self._next_level(batch, work, due)
 
-    def _shorten(self, entry: Entry) -> None:
+    def _shorten(self, entry: Entry, work: Work) -> None:
         """A known URL was found by a shorter way: it moves up, if it still waits and is not lent."""
-        host = self._id(entry.origin)
+        host = self._hosts.number(entry.origin, work)
         row = self._db.execute(
             "SELECT due, depth, seq FROM pending WHERE host = ? AND key = ? AND depth > ?",
             (host, entry.key, entry.depth),
@@ -265,33 +255,6 @@ class Store:
         else:
             self._more_hosts = True  # until it is lent, its URLs stay
 
-    def _find(self, origin: str) -> int | None:
-        host = self._ids.get(origin)
-        if host is None:
-            row = self._db.execute("SELECT id FROM host WHERE origin = ?", (origin,)).fetchone()
-            if row is None:
-                return None
-            host = self._remember(origin, row[0])
-        return host
-
-    def _id(self, origin: str) -> int:
-        """The host's number; it gets one at its first mention."""
-        host = self._find(origin)
-        if host is None:
-            added = self._db.execute("INSERT INTO host (origin) VALUES (?)", (origin,)).lastrowid
-            assert added is not None
-            host = self._remember(origin, added)
-        return host
-
-    def _remember(self, origin: str, host: int) -> int:
-        if len(self._ids) >= _IDS_KEPT:
-            self._ids.clear()
-        self._ids[origin] = host
-        return host
-
-    def _keep_hosts(self, states: Iterable[HostState], work: Work) -> None:
-        work.hosts.extend((state.origin, replace(state, robots=None)) for state in states)
-
     def _keep_marks(self, marks: Mapping[str, Mark], work: Work) -> None:
         """Note what the outputs hold, now that these records are among what is committed."""
         for path, mark in marks.items():
@@ -315,10 +278,10 @@ class Store:
                 if not lent.places:
                     del self._leased[host]
 
-    def _next_level(self, batch: Batch, due: dict[str, float]) -> None:
+    def _next_level(self, batch: Batch, work: Work, due: dict[str, float]) -> None:
         """What has ended may have been the last of its level: the next one can be asked for."""
         for origin in {settlement.entry.origin for settlement in batch.settlements}:
-            host = self._id(origin)
+            host = self._hosts.number(origin, work)
             if host > self._lent:
                 continue
             if self._db.execute("SELECT 1 FROM pending WHERE host = ? LIMIT 1", (host,)).fetchone():

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Collection
 
 import msgspec
+from msgspec.structs import replace
 
 from skitter.frontier.pending import values_of
 from skitter.model import Entry, HostState, Mark, Reason, Record
@@ -25,8 +26,9 @@ _KEYS = msgspec.json.Decoder(set[int])
 _BATCH = (
     """CREATE TEMP VIEW IF NOT EXISTS batch AS SELECT NULL AS fresh, NULL AS records,
     NULL AS lines, NULL AS links, NULL AS keys, NULL AS pending, NULL AS roots, NULL AS hosts,
-    NULL AS marks, NULL AS tally, NULL AS facts""",
+    NULL AS marks, NULL AS tally, NULL AS facts, NULL AS met, NULL AS robots""",
     """CREATE TEMP TRIGGER IF NOT EXISTS settle INSTEAD OF INSERT ON batch BEGIN
+    INSERT INTO host (id, origin) SELECT value, key FROM json_each(NEW.met);
     DELETE FROM pending WHERE (host, due, depth, seq) IN (
         SELECT json_extract(value, '$[0]'), 0, json_extract(value, '$[1]'), json_extract(value, '$[2]')
         FROM json_each(NEW.fresh));
@@ -44,9 +46,12 @@ _BATCH = (
             json_extract(value, '$[12]')
         FROM json_each(NEW.pending);
     INSERT OR IGNORE INTO root SELECT value FROM json_each(NEW.roots);
-    INSERT INTO host (origin, state)
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(NEW.hosts) WHERE true
-        ON CONFLICT (origin) DO UPDATE SET state = excluded.state;
+    UPDATE host SET state = json_extract(value, '$[1]'),
+            robots_status = coalesce(json_extract(value, '$[2]'), robots_status),
+            robots_body = CASE WHEN json_extract(value, '$[2]') IS NULL THEN robots_body
+                ELSE substr(NEW.robots, json_extract(value, '$[3]'), json_extract(value, '$[4]')) END,
+            robots_at = coalesce(json_extract(value, '$[5]'), robots_at)
+        FROM json_each(NEW.hosts) WHERE host.id = json_extract(value, '$[0]');
     INSERT INTO mark
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
             json_extract(value, '$[3]'), json_extract(value, '$[4]')
@@ -59,6 +64,7 @@ _BATCH = (
         ON CONFLICT (name) DO UPDATE SET value = excluded.value;
     END""",
 )
+_APPLY = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -88,7 +94,9 @@ class Work(msgspec.Struct):
     keys: list[int] = []
     pending: list[tuple[object, ...]] = []
     roots: list[str] = []
-    hosts: list[tuple[str, HostState]] = []
+    met: dict[str, int] = {}  # hosts that are new, and their numbers
+    hosts: list[tuple[object, ...]] = []
+    robots: bytearray = msgspec.field(default_factory=bytearray)
     marks: list[tuple[int, int, int, int, int]] = []
     tally: dict[Reason, tuple[int, int]] = {}  # records and their bytes
     facts: dict[str, str] = {}
@@ -115,6 +123,15 @@ class Work(msgspec.Struct):
         """A URL has to be visited, or visited again."""
         self.pending.append(values_of(host, seq, entry))
 
+    def host(self, host: int, state: HostState) -> None:
+        """What is known of a host; its robots.txt, if it is new."""
+        copy, bare = state.robots, replace(state, robots=None)
+        if copy is None:
+            self.hosts.append((host, bare, None, 0, 0, None))
+            return
+        self.hosts.append((host, bare, copy.status, len(self.robots) + 1, len(copy.body), copy.fetched_at))
+        self.robots += copy.body
+
     def mark(self, output: int, upto: int, mark: Mark) -> None:
         """An output holds so much."""
         self.marks.append((output, upto, mark.length, mark.size, mark.crc))
@@ -127,11 +144,9 @@ class Work(msgspec.Struct):
                 "DELETE FROM pending WHERE host = ? AND due = ? AND depth = ? AND seq = ?", self.tried
             )
         tally = [(reason, n, size) for reason, (n, size) in self.tally.items()]
-        rows = (self.keys, self.pending, self.roots, self.hosts, self.marks, tally, self.facts)
-        db.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_json(self.fresh), _json(self.records), bytes(self.lines), bytes(self.links), *map(_json, rows)),
-        )
+        rows = (self.keys, self.pending, self.roots, self.hosts, self.marks, tally, self.facts, self.met)
+        first = _json(self.fresh), _json(self.records), bytes(self.lines), bytes(self.links)
+        db.execute(_APPLY, (*first, *map(_json, rows), bytes(self.robots)))
 
 
 def _json(rows: object) -> str | None:
