@@ -16,7 +16,7 @@ from skitter.config import Config, build
 from skitter.content.page import Page
 from skitter.engine import Engine
 from skitter.errors import StorageError
-from skitter.events import Event
+from skitter.events import Event, Progressed
 from skitter.frontier import MemoryFrontier
 from skitter.model import Failure, FinishReason, Headers, Held, Mark, Reason, Record, Response, Row, Summary
 from skitter.testing import FakeClock, FakeFetcher
@@ -593,3 +593,22 @@ def test_a_host_that_answered_and_went_away_costs_its_urls_nothing() -> None:
     world.web.answers(f"{A}/2", [gone, page])
     summary = world.crawl(f"{A}/")
     assert summary.by_reason == {Reason.FETCHED: 3}
+
+
+def test_memory_follows_hosts_at_work_and_a_host_that_comes_back_is_known() -> None:
+    """Hosts that have ended are forgotten; what was learnt of them comes back with them."""
+    hosts = [f"http://h{number}.test" for number in range(3_000)]
+    world = World(scope="any", concurrency=4, delay=0.05)
+    for host in hosts:
+        world.web.page(f"{host}/")
+    world.web.page(f"{hosts[-1]}/", links=[f"{hosts[0]}/later", f"{hosts[1]}/later"])
+    summary = world.crawl(*(f"{host}/" for host in hosts))
+    assert summary.by_reason == {"fetched": 3_000, "http_error": 2}
+    met = [event.hosts for event in world.events if isinstance(event, Progressed)]
+    assert max(met) < 1_000 + 8 * 4 + 2 * 256
+    for host in hosts[:2]:
+        assert len(world.web.times(f"{host}/robots.txt")) == 1, "its robots.txt is known"
+        assert len(world.web.times(f"{host}/")) == 3
+    for host in hosts:
+        gaps = [after - before for before, after in pairwise(world.web.times(f"{host}/"))]
+        assert min(gaps) >= 0.05, "and so is its pace"

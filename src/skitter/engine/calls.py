@@ -138,7 +138,7 @@ class Calls:
             hop.answer.set_result(_STOPPED)
             return hop
         entry = replace(entry, seq=next(self._ids))
-        lane = self._lanes.lane(entry.origin)
+        lane = self._lanes.meet(entry.origin)
         self._lanes.contact.try_again(lane)
         if self._waits_too_long(lane):
             hop.answer.set_result(Done(Reason.GAVE_UP, self._beyond()))

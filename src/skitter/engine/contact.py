@@ -61,6 +61,10 @@ class Contact:
         self.touch(lane)
         self.changed()
 
+    def is_stored(self, lane: Lane) -> bool:
+        """Is all that is known of the host on its way to the frontier?"""
+        return lane.host.origin not in self._touched
+
     def take_states(self) -> tuple[HostState, ...]:
         """What has changed since the last call and has to be stored."""
         touched, self._touched = self._touched, {}

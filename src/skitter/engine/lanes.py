@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from skitter.config import Config
 from skitter.engine.contact import Contact
@@ -25,6 +26,11 @@ _LEAST_LEASE, _MOST_LEASE = 16, 100
 _IN_ROTATION = 8
 # So many hosts are asked in bursts if they keep the same time.
 _MANY = 16
+# Lanes with nothing to do that are kept, beside those in rotation, at 3 KiB each: who comes back soon is
+# known at once. What is known of the others comes with their next lease.
+_KEPT_IDLE = 1_000
+# So many are looked at together: it costs a walk over twice as many.
+_AT_ONCE = 256
 # Of all slots, those that hosts in doubt may hold: they must not hold back the others.
 _DOUBTS = 0.5
 
@@ -46,7 +52,7 @@ class Lanes:
         self.schedule = Schedule()
         self.contact = Contact(self.schedule, fetcher, clock, observe, chance, limits.retries, wake)
         self.errands = Errands(
-            config, self.contact, self.schedule, fetcher, clock, observe, chance, self._meet
+            config, self.contact, self.schedule, fetcher, clock, observe, chance, self.meet
         )
         self.in_hand = 0  # leased URLs that no visit has begun with
         self.leasing = False  # an answer of the frontier is awaited
@@ -61,6 +67,7 @@ class Lanes:
         self._hosts_wanted = 0
         self._given: set[str] = set()
         self._asked = asyncio.Event()
+        self._kept = _KEPT_IDLE + _IN_ROTATION * limits.concurrency
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -74,9 +81,11 @@ class Lanes:
             self.errands.are_many = len(self._lanes) > _MANY
             if len(self._lanes) > 1:  # alone, it holds nobody back
                 self.schedule.doubts = max(1, int(self._config.limits.concurrency * _DOUBTS))
+            if len(self._lanes) >= self._kept + _AT_ONCE:
+                self._asked.set()
         return lane
 
-    def _meet(self, origin: str) -> Lane:
+    def meet(self, origin: str) -> Lane:
         """The lane of a host that is to be contacted without having been lent: what a former run knew of it
         is asked for first."""
         if origin in self._lanes:
@@ -143,7 +152,8 @@ class Lanes:
             lanes, self._wanted = self._wanted, {}
             hosts, self._hosts_wanted = self._hosts_wanted, 0
             wants = {origin: _lease_size(lane) for origin, lane in lanes.items()}
-            leases = await self._frontier.lease(wants, self._clock.now(), hosts, _LEAST_LEASE)
+            gone = self._forget_idle() if len(self._lanes) >= self._kept + _AT_ONCE else ()
+            leases = await self._frontier.lease(wants, self._clock.now(), hosts, _LEAST_LEASE, gone)
             if len(leases) < len(wants) + hosts:
                 self.more_hosts = False
             reached("after-claim")
@@ -151,6 +161,18 @@ class Lanes:
                 self._take(lease)
             self.leasing = bool(self._wanted or self._hosts_wanted)
             self._wake.set()
+
+    def _forget_idle(self) -> list[str]:
+        """Memory follows the hosts that are at work, not those that were met: drop the lanes of some that are
+        not, the longest unused first."""
+        now, gone = self._clock.now(), []
+        for origin in tuple(islice(self._lanes, 2 * (len(self._lanes) - self._kept))):
+            lane = self._lanes.pop(origin)
+            if lane.is_idle(now) and self.contact.is_stored(lane):
+                gone.append(origin)
+            else:
+                self._lanes[origin] = lane  # as if it were new
+        return gone
 
     def _take(self, lease: Lease) -> None:
         lane = self.lane(lease.origin)

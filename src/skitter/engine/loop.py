@@ -216,8 +216,9 @@ class Engine:
         )
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:
-        decision = self._lanes.schedule.next(now)
-        if self._lanes.are_few or not isinstance(decision, Ready):
+        schedule = self._lanes.schedule
+        decision = schedule.next(now)
+        if self._lanes.are_few or (schedule.wants_more and not isinstance(decision, Ready)):
             self._lanes.reach_out()
         match decision:
             case Ready(lane):

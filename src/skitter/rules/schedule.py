@@ -88,6 +88,16 @@ class Lane:
             return False
         return bool(self.errands) or (bool(self.entries or self.calls) and not self.asked_robots)
 
+    def is_idle(self, now: float) -> bool:
+        """Is there nothing to do, and nothing under way, and could the host be asked at once?"""
+        at_work = self.entries or self.calls or self.errands or self.host.in_flight
+        waited_for = self.leasing or self.resolving or self.asked_robots or self.waits
+        return (
+            not (at_work or waited_for)
+            and self.more is None
+            and max(self.host.next_at, self.host.gate) <= now
+        )
+
     def ready_at(self) -> float | None:
         """When something can be done: a request, or asking the frontier for more. None: no idea."""
         if self.leasing and not self.met:
@@ -175,8 +185,14 @@ class Schedule:
         self._crowded: defaultdict[Window, deque[Lane]] = defaultdict(deque)
 
     def __len__(self) -> int:
-        """About how many lanes have a time; those that have got an earlier one count twice for a while."""
-        return len(self._heap)
+        """About how many lanes have a time, or wait for a place among those in doubt; those that have got an
+        earlier time count twice for a while."""
+        return len(self._heap) + len(self._doubted)
+
+    @property
+    def wants_more(self) -> bool:
+        """Would one more host that was never asked help? Not if others like it wait for a place."""
+        return not self._doubted
 
     @property
     def doubtful(self) -> int:
