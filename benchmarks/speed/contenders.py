@@ -58,6 +58,10 @@ def _bare(task: Task) -> list[str]:
     return [sys.executable, str(_HERE / "bare.py"), task.url]
 
 
+def _bare_each(task: Task) -> list[str]:
+    return [*_bare(task), "64", "each"]
+
+
 def _client(task: Task, *options: str) -> list[str]:
     return [sys.executable, str(_HERE / "bare_fetch.py"), str(task.seeds), *options]
 
@@ -108,6 +112,7 @@ _TWO = ("--processes", "2")
 
 CONTENDERS = {
     "bare": Contender("bare loop (aiohttp {})", "aiohttp", _bare),
+    "bare-each": Contender("bare loop, each href resolved (aiohttp {})", "aiohttp", _bare_each),
     "client": Contender("lean client (aiohttp {})", "aiohttp", _client),
     "client-gc": Contender(
         "lean client, gc tuned (aiohttp {})", "aiohttp", lambda task: _client(task, "--tuned")

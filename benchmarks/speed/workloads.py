@@ -148,7 +148,7 @@ def _hosts(number: int, folder: Path, cores: int) -> Iterator[Serving]:
 
 def _crawls(*slow: str) -> tuple[tuple[str, int], ...]:
     """The rows of a crawl of one site."""
-    one = ("bare", "skitter", "skitter-default", *slow, "scrapy-tuned", "crawlee-tuned", "wget2")
+    one = ("bare", *slow, "skitter", "skitter-default", "scrapy-tuned", "crawlee-tuned", "wget2")
     two = ("bare", "skitter", "skitter-p2", "wget2")
     return tuple((key, 1) for key in one) + tuple((key, 2) for key in two)
 
@@ -156,8 +156,8 @@ def _crawls(*slow: str) -> tuple[tuple[str, int], ...]:
 _FETCHES = (("client", 1), ("client-gc", 1), ("fetch", 1), ("client", 2), ("fetch", 2), ("fetch-p2", 2))
 
 WORKLOADS = {
-    "a1": Workload("a1: a real tree", _crawls("scrapy", "crawlee"), partial(_tree, 1), 120),
-    "a10": Workload("a10: ten copies of a real tree", _crawls(), partial(_tree, 10), 240),
+    "a1": Workload("a1: a real tree", _crawls("bare-each", "scrapy", "crawlee"), partial(_tree, 1), 120),
+    "a10": Workload("a10: ten copies of a real tree", _crawls("bare-each"), partial(_tree, 10), 240),
     "b": Workload("b: small pages", _crawls(), partial(_small, 20_000), 600),
     "c1": Workload(
         "c1: 1,000 requests of 1 s at once",
