@@ -2,8 +2,8 @@
 
 aiohttp, uvloop and selectolax, a pool of workers and a set. It obeys no robots.txt, keeps no record, and
 forgets everything when it ends; so it is what all the rest is measured against. With "each", every different
-href of a page is resolved as it stands, which is simpler to write: with their fragments, a manual has four times
-as many. Prints one line of JSON.
+href of a page is resolved as it stands, which is simpler to write: with their fragments, a manual has four
+times as many. Prints one line of JSON.
 """
 
 from __future__ import annotations
