@@ -54,8 +54,9 @@ class Program:
         return stdout, stderr
 
     def workers(self) -> list[int]:
-        """The grandchildren: between them and the crawl is the nursery."""
-        return [worker for nursery in children(self.process.pid) for worker in children(nursery)]
+        """The grandchildren that live: between them and the crawl is the nursery."""
+        every = [worker for nursery in children(self.process.pid) for worker in children(nursery)]
+        return [worker for worker in every if is_alive(worker)]
 
     def wait_for(self, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -23,6 +24,7 @@ from skitter.engine.wire import (
     Broke,
     Cancel,
     Channel,
+    Leave,
     Message,
     Pulse,
     Sent,
@@ -47,6 +49,8 @@ _SLACK = 8
 _STRIKES = 2.0
 # After so many deaths in a row, with not one page in between, it is not the pages.
 _IN_VAIN = 10
+# A worker that is still in a handler is not waited for.
+_FAREWELL = 1.0
 
 _Answer = TypeVar("_Answer")
 Settle = Callable[..., Awaitable[Visited]]
@@ -109,6 +113,7 @@ class Crew:
         self._stop: Callable[[bool], None]
         self._hands: list[_Hand] = []
         self._staffed = asyncio.Event()
+        self._left = asyncio.Event()
         self._hiring: set[asyncio.Task[None]] = set()
         self._last = 0  # number of a trip
         self._visits: dict[int, _Trip] = {}  # under way or not committed, by key
@@ -197,6 +202,17 @@ class Crew:
         """The address that stands for an origin's server."""
         return await self._home.address(origin)
 
+    async def leave(self) -> None:
+        """Let the workers say what they have still to say, and end; a second is enough for that."""
+        self._closed = True
+        if not self._hands:
+            return
+        for hand in self._hands:
+            hand.channel.put(Leave())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self._left.wait()
+
     def disband(self) -> None:
         """End all workers before they have begun."""
         self._closed = True
@@ -271,9 +287,12 @@ class Crew:
 
     def _lose(self, hand: _Hand) -> None:
         """A worker is gone, and what it was at with it."""
+        if hand in self._hands:
+            self._hands.remove(hand)
         if self._closed:
+            if not self._hands:
+                self._left.set()
             return
-        self._hands.remove(hand)
         self._deaths += 1
         self._blame(hand)
         for trip in hand.trips.values():

@@ -138,6 +138,8 @@ class Engine:
                 self._grace.cancel()
             if self._watch is not None:
                 self._watch.stop()
+            if self._crew is not None:
+                await self._crew.leave()
         assert self._finish is not None
         blocked = sum(each.blocked for each in (self._watch, self._crew) if each is not None)
         seconds = self._clock.now() - began

@@ -30,6 +30,7 @@ __all__ = [
     "Broke",
     "Cancel",
     "Channel",
+    "Leave",
     "Message",
     "Pulse",
     "Sent",
@@ -108,7 +109,11 @@ class Stop(msgspec.Struct, tag=9, array_like=True):
     hard: bool
 
 
-Message = Assign | Cancel | Sent | Answered | Settled | Broke | Told | Pulse | Stop
+class Leave(msgspec.Struct, tag=10, array_like=True):
+    """To a worker: there is nothing more to do. It says what it has to say, and ends."""
+
+
+Message = Assign | Cancel | Sent | Answered | Settled | Broke | Told | Pulse | Stop | Leave
 
 _LENGTH = 4
 # Bytes of one slot in the memory that outlives a worker: the number of a visit that is being read.

@@ -26,6 +26,7 @@ from skitter.engine.wire import (
     Broke,
     Cancel,
     Channel,
+    Leave,
     Message,
     Pulse,
     Sent,
@@ -100,7 +101,8 @@ class Worker:
         self._governor = Governor(config.limits.concurrency, share, self.tell)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._over = asyncio.Event()
-        self._channel = Channel(self._receive, self._over.set)
+        self._gone = asyncio.Event()  # is the owner?
+        self._channel = Channel(self._receive, self._lose)
         self._loop = asyncio.get_running_loop()
 
     def tell(self, event: Event) -> None:
@@ -109,13 +111,22 @@ class Worker:
             self._loop.call_soon_threadsafe(self._channel.put, Told(event))
 
     async def run(self, line: socket.socket, watch: Watch, adopt: Callable[[Stopper], None]) -> None:
-        """Work until the owner hangs up. ``adopt`` is given what handlers may stop the crawl with."""
+        """Work until the owner says that it is over, or is gone. ``adopt`` is given what handlers may stop
+        the crawl with."""
         adopt(_Remote(self._channel))
         await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=line)
         watch.start()
         for work, name in ((self._governor.run(), "governor"), (self._feel(), "pulse")):
             self._tasks[-len(self._tasks) - 1] = asyncio.create_task(work, name=name)
         await self._over.wait()
+        watch.stop()  # what held the loop last is told still
+        await asyncio.sleep(0)
+        self._channel.close()
+        await self._gone.wait()
+
+    def _lose(self) -> None:
+        self._over.set()
+        self._gone.set()
 
     def _knows(self, key: int) -> bool:
         return not self._config.scope.by_level and key in self._known
@@ -139,6 +150,8 @@ class Worker:
                 self._known.update(self._found.pop(number, ()))
             task = asyncio.create_task(self._do(message.number, message.request), name=message.request.url)
             self._tasks[message.number] = task
+        elif isinstance(message, Leave):
+            self._over.set()
         elif isinstance(message, Cancel) and message.number in self._tasks:
             self._tasks[message.number].cancel()
 
