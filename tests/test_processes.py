@@ -204,7 +204,7 @@ def test_a_page_that_kills_ends_and_the_others_do_not(site: Site, tmp_path: Path
         async def handle(page):
             if page.url.endswith("/p/7"):
                 os._exit(3)
-            yield {"url": page.url, "process": os.getpid()}
+            yield {"url": page.url, "process": os.getpid(), "large": 2**70}
             for link in page.links:
                 yield page.follow(link)
 
@@ -223,6 +223,7 @@ def test_a_page_that_kills_ends_and_the_others_do_not(site: Site, tmp_path: Path
     assert {item["url"] for item in items} == set(urls) - behind - {urls[7]}
     assert len(items) == 189
     owner = int(stdout.split()[1])
+    assert {item["large"] for item in items} == {2**70}
     processes = {item["process"] for item in items}
     assert len(processes) >= 2, "one host, and more than one worker"
     assert owner not in processes

@@ -14,6 +14,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from zlib import crc32
 
+import msgspec
+from msgspec.structs import replace
+
 from skitter.config import Config
 from skitter.content.page import Page
 from skitter.engine.visit import Visited
@@ -329,11 +332,14 @@ class Crew:
 
 
 def _visited(said: Settled) -> Visited:
-    row, reading = said.settlement.row, said.reading
+    settlement, row, reading = said.settlement, said.settlement.row, said.reading
     page = None
+    if row is not None and said.items:
+        row = replace(row, items=tuple(msgspec.json.decode(said.items)))
+        settlement = replace(settlement, row=row)
     if row is not None and reading is not None:
         page = Page(row.record, said.response or said.failure, reading)
-    return Visited(said.settlement, said.roots, page, again=said.again)
+    return Visited(settlement, said.roots, page, again=said.again)
 
 
 def _give(future: asyncio.Future[Any], value: object) -> None:

@@ -80,6 +80,7 @@ class Settled(msgspec.Struct, tag=5, array_like=True):
     response: Response | None = None
     failure: Failure | None = None
     reading: Reading | None = None
+    items: bytes = b""  # a handler's, as JSON: they may hold what a message cannot, such as huge numbers
 
 
 class Broke(msgspec.Struct, tag=6, array_like=True):
@@ -133,7 +134,7 @@ def _restored(kind: type, value: Any) -> Any:
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_plain)
-_DECODER = msgspec.msgpack.Decoder(list[Message], dec_hook=_restored)
+_DECODER = msgspec.msgpack.Decoder(Message, dec_hook=_restored)
 
 
 class Channel(asyncio.Protocol):
@@ -143,14 +144,14 @@ class Channel(asyncio.Protocol):
         self._receive = receive
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._out: list[Message] = []
+        self._out: list[bytes] = []
         self._is_due = False
         self._in = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def put(self, message: Message) -> None:
-        """Say something; it goes out at the end of this turn of the loop."""
-        self._out.append(message)
+        """Say something; it goes out at the end of this turn of the loop. Raises what cannot be packed."""
+        self.put_by(message)
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self.flush)
@@ -158,7 +159,8 @@ class Channel(asyncio.Protocol):
     def put_by(self, message: Message) -> None:
         """Say something that can wait until there is more to say, or for :meth:`flush`: each trip costs both
         sides a turn."""
-        self._out.append(message)
+        data = _ENCODER.encode(message)
+        self._out += (len(data).to_bytes(_LENGTH), data)
 
     def close(self) -> None:
         """Hang up."""
@@ -171,8 +173,7 @@ class Channel(asyncio.Protocol):
         self._is_due = False
         out, self._out = self._out, []
         if out and self._transport is not None and not self._transport.is_closing():
-            data = _ENCODER.encode(out)
-            self._transport.writelines((len(data).to_bytes(_LENGTH), data))
+            self._transport.write(b"".join(out))
 
     # -- for the loop ------------------------------------------------------------------------
 
@@ -186,8 +187,7 @@ class Channel(asyncio.Protocol):
             end = start + _LENGTH + int.from_bytes(self._in[start : start + _LENGTH])
             if len(self._in) < end:
                 break
-            for message in _DECODER.decode(memoryview(self._in)[start + _LENGTH : end]):
-                self._receive(message)
+            self._receive(_DECODER.decode(memoryview(self._in)[start + _LENGTH : end]))
             start = end
         del self._in[:start]
 

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from skitter.config import Config
@@ -192,7 +193,11 @@ class Worker:
     def _settled(self, number: int, visited: Visited, answer: Response | Failure) -> Settled:
         settlement = visited.settlement
         self._found[number] = [entry.key for entry in settlement.found]
-        said = Settled(number, settlement, visited.roots, visited.again)
+        items = b""
+        if settlement.row is not None and settlement.row.items:
+            items = msgspec.json.encode(settlement.row.items)
+            settlement = replace(settlement, row=replace(settlement.row, items=()))
+        said = Settled(number, settlement, visited.roots, visited.again, items=items)
         if self._wants_pages and visited.page is not None:
             said.response = answer if isinstance(answer, Response) else None
             said.failure = answer if isinstance(answer, Failure) else None

@@ -72,8 +72,8 @@ class Hosts:
     # -- what was known ----------------------------------------------------------------------
 
     def is_new(self, host: int) -> bool:
-        """Was it met by this run, and never told of?"""
-        return host > self._former and host not in self._told
+        """Was it met by this run? Then nothing is known of it when it is lent for the first time."""
+        return bool(host > self._former)
 
     def tell(self, host: int) -> None:
         """Whoever leases knows it."""

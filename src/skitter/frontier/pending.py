@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
 from skitter.model import Entry
 
-__all__ = ["INSERT_PENDING", "Unmet", "due_retries", "fresh", "hops_of", "unmet", "values_of"]
+__all__ = ["INSERT_PENDING", "Waiting", "due_retries", "fresh", "hops_of", "unmet", "values_of", "wanted"]
 
 _HOPS = msgspec.json.Decoder(tuple[str, ...])
 _COLUMNS = "url, key, depth, referrer, CAST(hops AS TEXT), attempts, spent, status, seed, given, seq"
@@ -83,38 +84,52 @@ class _Host(msgspec.Struct, array_like=True):
     rows: list[_Pending]
 
 
-class Unmet(msgspec.Struct):
-    """A host that was not lent yet; ``retries`` if it has URLs that have to wait or were tried before."""
+class Waiting(msgspec.Struct):
+    """What waits of a host; ``retries`` if there are URLs that have to wait or were tried before."""
 
     host: int
     origin: str
     retries: bool
-    entries: list[Entry]  # its first ones that were never tried
+    entries: list[Entry]  # the first ones that were never tried
 
 
 _HOSTS = msgspec.json.Decoder(list[_Host])
 
 
-def unmet(db: sqlite3.Connection, after: int, hosts: int, most: int) -> list[Unmet]:
+def unmet(db: sqlite3.Connection, after: int, hosts: int, most: int) -> list[Waiting]:
     """Hosts with work beyond number ``after``, in order, with ``most`` of their URLs each."""
-    # A broad crawl leases each host for a page or two: a few statements a host were a tenth of its time.
     (rows,) = db.execute(
         "WITH RECURSIVE met (host) AS (SELECT min(host) FROM pending WHERE host > ? UNION ALL"
         " SELECT (SELECT min(host) FROM pending WHERE host > met.host) FROM met WHERE met.host IS NOT NULL"
         " LIMIT ?) SELECT json_group_array(json_array(met.host, host.origin,"
         " EXISTS (SELECT 1 FROM pending WHERE host = met.host AND due > 0),"
-        f" (SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM pending"
-        " WHERE host = met.host AND due = 0 ORDER BY depth, seq LIMIT ?))))"
+        f" json((SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM pending"
+        " WHERE host = met.host AND due = 0 ORDER BY depth, seq LIMIT ?)))))"
         " FROM met JOIN host ON host.id = met.host",
         (after, hosts, most),
     ).fetchone()
-    found = sorted(_HOSTS.decode(rows), key=lambda row: row.host)
-    return [
-        Unmet(
-            row.host, row.origin, bool(row.retries), [_entry_of(row.origin, 0.0, each) for each in row.rows]
-        )
-        for row in found
-    ]
+    return sorted(map(_waiting, _HOSTS.decode(rows)), key=lambda each: each.host)
+
+
+def wanted(db: sqlite3.Connection, places: Iterable[tuple[int, int, int]], most: int) -> dict[int, Waiting]:
+    """Of hosts by number: ``most`` of the URLs beyond a place in the order of (depth, seq)."""
+    # A broad crawl leases each host for a page or two: a few statements a host were a tenth of its time.
+    (rows,) = db.execute(
+        "SELECT json_group_array(json_array(met.host, host.origin,"
+        " EXISTS (SELECT 1 FROM pending WHERE host = met.host AND due > 0),"
+        f" json((SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM pending WHERE"
+        " host = met.host AND due = 0 AND (depth, seq) > (met.depth, met.seq) ORDER BY depth, seq"
+        " LIMIT ?)))))"
+        " FROM (SELECT json_extract(value, '$[0]') AS host, json_extract(value, '$[1]') AS depth,"
+        " json_extract(value, '$[2]') AS seq FROM json_each(?)) AS met JOIN host ON host.id = met.host",
+        (most, msgspec.json.encode(list(places)).decode()),
+    ).fetchone()
+    return {row.host: _waiting(row) for row in _HOSTS.decode(rows)}
+
+
+def _waiting(row: _Host) -> Waiting:
+    entries = [_entry_of(row.origin, 0.0, each) for each in row.rows]
+    return Waiting(row.host, row.origin, bool(row.retries), entries)
 
 
 def _entry_of(origin: str, due: float, row: _Pending) -> Entry:

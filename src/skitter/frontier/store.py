@@ -8,7 +8,7 @@ import msgspec
 
 from skitter.frontier.database import Database
 from skitter.frontier.hosts import Hosts
-from skitter.frontier.pending import Unmet, due_retries, fresh, hops_of, unmet
+from skitter.frontier.pending import Waiting, due_retries, fresh, hops_of, unmet, wanted
 from skitter.frontier.work import Work, admitted, prepare
 from skitter.model import (
     Batch,
@@ -99,24 +99,43 @@ class Store:
         """Lend due URLs: retries first, then fresh ones, shallow before deep."""
         with self._database.storage():
             self._hosts.forget(forgotten)
+            self._hosts.look_up(wants)
+            known = {origin: host for origin in wants if (host := self._hosts.find(origin)) is not None}
+            waiting = self._waiting(wants, known)
             leases = []
             for origin, number in wants.items():
-                host = self._hosts.find(origin)
-                leases.append(self._lease(host, origin, number, now) if host else Lease(origin, (), None))
+                host = known.get(origin)
+                leases.append(
+                    self._lease_from(waiting.get(host), host, origin, number, now)
+                    if host is not None
+                    else Lease(origin, (), None)
+                )
             if hosts:
-                leases += [self._lease_first(host, each, now) for host in self._unmet(hosts, each + 1)]
+                for first in unmet(self._db, self._lent, hosts, each + 1):
+                    self._lent = first.host
+                    if self._hosts.is_new(first.host):
+                        self._hosts.tell(first.host)
+                    leases.append(self._lease_from(first, first.host, first.origin, each, now))
                 self._more_hosts = self._has_more_hosts()
             return leases
 
-    def _unmet(self, hosts: int, most: int) -> list[Unmet]:
-        return unmet(self._db, self._lent, hosts, most)
+    def _waiting(self, wants: Mapping[str, int], known: Mapping[str, int]) -> Mapping[int, Waiting]:
+        """What waits of all hosts that are asked for, in one trip."""
+        if self._by_level or not known:
+            return {}
+        lent = {host: self._leased.get(host) or _Lent() for host in known.values()}
+        most = max(wants[origin] + 1 + len(lent[host].places) for origin, host in known.items())
+        return wanted(self._db, [(host, *each.upto) for host, each in lent.items()], most)
 
-    def _lease_first(self, first: Unmet, number: int, now: float) -> Lease:
-        host = self._lent = first.host
-        if self._by_level or first.retries or not self._hosts.is_new(host):
-            return self._lease(host, first.origin, number, now)
-        self._hosts.tell(host)
-        return self._lend(host, first.origin, first.entries, number, None)
+    def _lease_from(self, waiting: Waiting | None, host: int, origin: str, number: int, now: float) -> Lease:
+        """Lend of what waits, if that is all that there is to be looked at."""
+        if self._by_level or waiting is None or waiting.retries:
+            return self._lease(host, origin, number, now)
+        lent = self._leased.get(host)
+        entries = waiting.entries
+        if lent is not None:
+            entries = [entry for entry in entries if entry.seq not in lent.places]
+        return self._lend(host, origin, entries, number, None)
 
     def _lease(self, host: int, origin: str, number: int, now: float) -> Lease:
         lent = self._leased.setdefault(host, _Lent())
@@ -124,8 +143,8 @@ class Store:
         retries = due_retries(self._db, host, origin, now, deepest, number + 1 + len(lent.places))
         entries = [entry for entry in retries if entry.seq not in lent.places]
         place = lent.upto
-        while (wanted := number + 1 - len(entries)) > 0:
-            found = fresh(self._db, host, origin, place, deepest, wanted)
+        while (missing := number + 1 - len(entries)) > 0:
+            found = fresh(self._db, host, origin, place, deepest, missing)
             if not found:
                 break
             place = found[-1].depth, found[-1].seq
@@ -138,7 +157,8 @@ class Store:
         if len(entries) > number:
             more = 0.0
             del entries[number:]
-        lent = self._leased.setdefault(host, _Lent())
+        if entries:
+            lent = self._leased.setdefault(host, _Lent())
         for entry in entries:
             lent.places.add(entry.seq)
             if not entry.due:
