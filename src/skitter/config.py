@@ -133,7 +133,7 @@ class Limits:
     max_body: int = _option(10 * 1024 * 1024, "decoded bytes of one response", parse_size, "SIZE")
     # 3: Crawlee, Scrapling and StormCrawler; Scrapy has 2.
     retries: int = _option(3, "more tries after the first, for errors that may pass", parse_whole(0), "N")
-    # 1: a small crawl waits for servers, not for us, and starting more costs 30 ms and 20 MiB each.
+    # 1: a small crawl waits for servers, not for us; each one more takes about 20 MiB.
     processes: int = _option(
         1, "worker processes, which fetch, parse and run handlers; auto = as many as cores",
         parse_processes, "N",

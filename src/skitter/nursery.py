@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from skitter.errors import ConfigError
@@ -124,7 +125,7 @@ def _tend(line: socket.socket, work: Work, size: int) -> NoReturn:
         children = [child for child in children if _is_alive(child)]
         if not files:
             break
-        children.append(_fork(lambda files=files: _work(files, work, size), close=(line,)))  # type: ignore[misc]
+        children.append(_fork(partial(_work, files, work, size), close=(line,)))
         for file in files:
             os.close(file)
     for child in children:

@@ -37,7 +37,8 @@ from skitter.rules.verdict import LEAST_WAIT, judge
 
 __all__ = ["Visited", "Visitor"]
 
-# Above this, parsing would hold the loop for more than a few milliseconds.
+# Above this, a page would hold the loop for more than some ten milliseconds. Below, a thread gains nothing:
+# the parser keeps the interpreter, and the two fight for it (docs/decisions.md).
 _PARSE_OFF_LOOP = 2 * 1024 * 1024
 
 
