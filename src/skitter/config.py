@@ -98,6 +98,10 @@ class Scope:
     exclude: tuple[str, ...] = _option(
         (), "never visit URLs that match: glob, or re:EXPRESSION", parse_text, "P"
     )
+    sitemaps: bool = _option(
+        False, "also take URLs from sitemaps named by robots.txt or at /sitemap.xml", parse_flag
+    )
+    no_trap_guard: bool = _option(False, "no trap verdicts (see the reference)", parse_flag)
 
     @property
     def by_level(self) -> bool:
@@ -208,6 +212,10 @@ class Http:
         parse_proxy,
         "PROXY",
         short="-x",
+    )
+    # Off: whoever links to a crawled page must not choose what is asked of the network around it.
+    allow_private: bool = _option(
+        False, "public pages may lead to private addresses (metadata addresses never)", parse_flag
     )
     ca_file: str | None = _option(
         None, "trust this certificate authority (PEM file) instead of the system's", parse_text, "FILE"

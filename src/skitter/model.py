@@ -8,11 +8,13 @@ URL (:func:`skitter.rules.url.key_of`), an ``origin`` is scheme + host + port as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
+
+from skitter.headers import Headers
 
 __all__ = [
     "Batch",
@@ -84,37 +86,6 @@ class FinishReason(StrEnum):
         return repr(self.value)
 
 
-class Headers(Mapping[str, str]):
-    """Response headers: names in any case, repeated fields joined with ``", "`` (RFC 9110, 5.3)."""
-
-    __slots__ = ("_joined", "pairs")
-
-    def __init__(self, pairs: tuple[tuple[str, str], ...] = ()) -> None:
-        self.pairs = pairs
-        joined: dict[str, str] = {}
-        for name, value in pairs:
-            lower = name.lower()
-            joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
-        self._joined = joined
-
-    def first(self, name: str) -> str | None:
-        """The first of a field's values: for fields that may come once only, whatever was sent."""
-        lower = name.lower()
-        return next((value for key, value in self.pairs if key.lower() == lower), None)
-
-    def __getitem__(self, name: str) -> str:
-        return self._joined[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._joined)
-
-    def __len__(self) -> int:
-        return len(self._joined)
-
-    def __repr__(self) -> str:
-        return f"Headers({self._joined!r})"
-
-
 class Request(msgspec.Struct, frozen=True):
     """One hop to make. ``cut`` keeps what fits under ``max_body`` instead of failing."""
 
@@ -125,6 +96,7 @@ class Request(msgspec.Struct, frozen=True):
     # The visit that it is for, and whether its host had answered before: whoever has the body may settle it.
     visit: Entry | None = None
     host_answered: bool = False
+    reach: str = ""  # the kind of addresses that it may be sent to, beside public ones (rules.addresses)
     paced: bool = True  # the host's next request waits for the word that this one has gone out
 
 
@@ -168,6 +140,7 @@ class Redirect(msgspec.Struct, frozen=True):
     """The URL has ended by pointing to ``location`` (canonical)."""
 
     location: str
+    note: str | None = None
 
 
 class RetryAt(msgspec.Struct, frozen=True):
@@ -267,6 +240,9 @@ class Entry(msgspec.Struct, frozen=True):
     seed: bool = False  # given by the user, or what a seed redirects to
     given: bool = False  # given by the user
     due: float = 0.0  # not before
+    reach: str = ""  # the kind of address of the host that has led here; of a visit under way, of its own
+    lastmod: str | None = None  # as a sitemap says
+    sitemap: bool = False  # it is one itself: it has no record
     seq: int = 0  # place in the host's queue; the frontier's own
 
 
@@ -313,12 +289,14 @@ class HostState(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """A visit's end: the URL leaves the frontier with ``row``, or goes back as ``retry``."""
+    """A visit's end: the URL leaves the frontier with ``row``, or goes back as ``retry``; a sitemap,
+    which has no record, leaves it with neither."""
 
     entry: Entry
     row: Row | None = None
     retry: Entry | None = None
     found: tuple[Entry, ...] = ()
+    counts: tuple[int, ...] = ()  # keys of the patterns (rules.traps) that have one URL more
     links: bytes = b""  # keys of the page's distinct links, 8 bytes each, big-endian
 
 
@@ -370,6 +348,7 @@ class Opening(msgspec.Struct, frozen=True):
     more_hosts: bool  # there are hosts with work
     size: int  # decoded bytes of all records
     roots: tuple[str, ...]  # what the scope is drawn around, from all seeds so far
+    counts: Mapping[int, int]  # URLs by pattern (rules.traps)
     seed_fetched: bool  # some seed, or what it redirects to, ended fetched
 
 

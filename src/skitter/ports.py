@@ -31,9 +31,9 @@ class Fetcher(Protocol):
         """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire. May raise Lost,
         and StorageError when a limit of this machine is reached."""
 
-    async def address(self, origin: str) -> str | None:
-        """The address that stands for an origin's server: two origins with the same one are at one server.
-        None if that cannot be known. Never raises for a name that cannot be resolved."""
+    async def addresses(self, origin: str) -> Sequence[str]:
+        """The addresses of an origin's host. None if they cannot be known, or not yet. Never raises for a
+        name that cannot be resolved."""
 
     async def close(self) -> None:
         """Close all connections."""

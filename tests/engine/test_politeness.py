@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from tests.engine.test_engine import A, World, refusal
@@ -85,9 +86,9 @@ class OneServer(FakeFetcher):
 
     address_of_all: str | None = "192.0.2.7"
 
-    async def address(self, origin: str) -> str | None:
+    async def addresses(self, origin: str) -> Sequence[str]:
         await asyncio.sleep(0.05)
-        return self.address_of_all
+        return (self.address_of_all,) if self.address_of_all else ()
 
 
 def sites(world: World, number: int, pages: int) -> list[str]:
@@ -137,9 +138,9 @@ def test_hosts_at_one_address_share_a_window(
 
 def test_a_name_that_takes_long_to_look_up_holds_no_slot() -> None:
     class Slow(FakeFetcher):
-        async def address(self, origin: str) -> str | None:
+        async def addresses(self, origin: str) -> Sequence[str]:
             await asyncio.sleep(100.0 if "slow" in origin else 0.0)
-            return None
+            return ()
 
     world = World(concurrency=2)
     world.web = Slow(world.clock, latency=0.01)

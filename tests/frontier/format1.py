@@ -9,7 +9,7 @@ __all__ = ["downgrade"]
 
 
 def downgrade(database: Path) -> None:
-    """Turn a database of format 3 into one of format 1: committed lengths only, no marks, and at each key
+    """Turn a database of format 4 into one of format 1: committed lengths only, no marks, and at each key
     the number of its record."""
     db = sqlite3.connect(database, isolation_level=None)
     db.executescript(
@@ -18,6 +18,10 @@ def downgrade(database: Path) -> None:
         INSERT INTO former SELECT path, length, nullif(upto, (SELECT coalesce(max(id), 0) FROM record))
             FROM output JOIN mark ON id = output GROUP BY id HAVING upto = max(upto);
         DROP TABLE mark;
+        DROP TABLE pattern;
+        ALTER TABLE pending DROP COLUMN reach;
+        ALTER TABLE pending DROP COLUMN lastmod;
+        ALTER TABLE pending DROP COLUMN sitemap;
         DROP TABLE output;
         ALTER TABLE former RENAME TO output;
         ALTER TABLE seen ADD COLUMN record INTEGER;

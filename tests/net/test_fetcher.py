@@ -146,7 +146,7 @@ async def once(
     **http: object,
 ) -> Response | Failure:
     async with opened(timeout, **http) as fetcher:
-        return await fetcher.fetch(Request(url, max_body, cut, credentials), sent)
+        return await fetcher.fetch(Request(url, max_body, cut, credentials, reach="loopback"), sent)
 
 
 def fetch(url: str, **settings: object) -> Response | Failure:
@@ -359,7 +359,7 @@ def test_the_body_of_a_redirect_is_not_read(coding: bytes) -> None:
 
     async def main() -> Response | Failure:
         async with wire.running(), opened() as fetcher:
-            answer = await fetcher.fetch(Request(wire.origin, MIB), lambda: None)
+            answer = await fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None)
             await until(lambda: wire.open == 0)  # the connection is closed, not drained
             return answer
 
@@ -643,7 +643,9 @@ def test_the_request_line_is_the_canonical_url_byte_for_byte() -> None:
                 url = canonical(wire.origin + target)
                 assert url is not None
                 asked.append(target_of(url))
-                assert isinstance(await fetcher.fetch(Request(url, MIB), lambda: None), Response)
+                assert isinstance(
+                    await fetcher.fetch(Request(url, MIB, reach="loopback"), lambda: None), Response
+                )
         return asked
 
     asked = asyncio.run(main())
@@ -700,7 +702,7 @@ def test_cookies_that_a_server_sets_are_not_sent_back(site: Site) -> None:
     async def main() -> None:
         async with opened() as fetcher:
             for _ in range(3):
-                good(await fetcher.fetch(Request(site.url("/"), MIB), lambda: None))
+                good(await fetcher.fetch(Request(site.url("/"), MIB, reach="loopback"), lambda: None))
 
     asyncio.run(main())
     assert [seen.header("Cookie") for seen in site.requests] == [None] * 3
@@ -768,7 +770,7 @@ def test_a_new_connection_that_is_lost_is_not_tried_again(then: str) -> None:
 
     async def main() -> Failure:
         async with wire.running(), opened() as fetcher:
-            answer = await fetcher.fetch(Request(wire.origin, MIB), lambda: None)
+            answer = await fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None)
             assert isinstance(answer, Failure)
             return answer
 
@@ -792,8 +794,8 @@ def test_sent_is_called_once_even_if_a_pooled_connection_had_died() -> None:
 
     async def main() -> Response | Failure:
         async with wire.running(), opened() as fetcher:
-            good(await fetcher.fetch(Request(wire.origin + "/1", MIB), lambda: None))
-            return await fetcher.fetch(Request(wire.origin + "/2", MIB), sent)
+            good(await fetcher.fetch(Request(wire.origin + "/1", MIB, reach="loopback"), lambda: None))
+            return await fetcher.fetch(Request(wire.origin + "/2", MIB, reach="loopback"), sent)
 
     assert good(asyncio.run(main())).body == b"hello"
     assert wire.targets() == ["/1", "/2", "/2"]
@@ -812,7 +814,7 @@ def test_connections_are_used_again() -> None:
     async def main() -> None:
         async with wire.running(), opened() as fetcher:
             for path in ("/", "/r", "/", "/r", "/"):
-                good(await fetcher.fetch(Request(wire.origin + path, MIB), lambda: None))
+                good(await fetcher.fetch(Request(wire.origin + path, MIB, reach="loopback"), lambda: None))
 
     asyncio.run(main())
     assert (len(wire.heads), wire.connections) == (5, 1)
@@ -824,9 +826,9 @@ def test_many_requests_wait_for_nobody(site: Site) -> None:
 
     async def main() -> float:
         async with opened() as fetcher:
-            await fetcher.fetch(Request(site.url("/missing"), MIB), lambda: None)
+            await fetcher.fetch(Request(site.url("/missing"), MIB, reach="loopback"), lambda: None)
             start = time.perf_counter()
-            request = Request(site.url("/"), MIB)
+            request = Request(site.url("/"), MIB, reach="loopback")
             answers = await asyncio.gather(*(fetcher.fetch(request, lambda: None) for _ in range(150)))
             assert all(isinstance(answer, Response) for answer in answers)
             return time.perf_counter() - start
@@ -843,12 +845,12 @@ def test_close_leaves_nothing_open() -> None:
         async with wire.running():
             fetcher = AiohttpFetcher(Http(), Limits(), SystemClock())
             await fetcher.close()
-            good(await fetcher.fetch(Request(wire.origin, MIB), lambda: None))
+            good(await fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None))
             assert wire.open == 1
             await fetcher.close()
             await fetcher.close()
             await until(lambda: wire.open == 0)
-            good(await fetcher.fetch(Request(wire.origin, MIB), lambda: None))
+            good(await fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None))
             await fetcher.close()
             await until(lambda: wire.open == 0)
 
@@ -862,7 +864,9 @@ def test_a_cancelled_fetch_is_cancelled_and_closes_its_connection() -> None:
 
     async def main() -> None:
         async with wire.running(), opened() as fetcher:
-            task = asyncio.ensure_future(fetcher.fetch(Request(wire.origin, MIB), lambda: None))
+            task = asyncio.ensure_future(
+                fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None)
+            )
             await until(lambda: len(wire.heads) == 1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -883,7 +887,9 @@ def test_the_first_bytes_time_is_less_the_lag() -> None:
     async def answered_after(lag: float) -> Response:
         async with wire.running():
             fetcher = AiohttpFetcher(Http(), Limits(), SystemClock(), lambda waited: lag)
-            task = asyncio.ensure_future(fetcher.fetch(Request(wire.origin, MIB), lambda: None))
+            task = asyncio.ensure_future(
+                fetcher.fetch(Request(wire.origin + "/", MIB, reach="loopback"), lambda: None)
+            )
             answer = good(await task)
             await fetcher.close()
             return answer
@@ -908,7 +914,7 @@ def test_the_lag_is_asked_for_when_the_first_byte_is_seen(site: Site) -> None:
 
     async def main() -> Response:
         fetcher = AiohttpFetcher(Http(), Limits(), SystemClock(), lag)
-        answer = good(await fetcher.fetch(Request(site.url("/"), MIB), lambda: None))
+        answer = good(await fetcher.fetch(Request(site.url("/"), MIB, reach="loopback"), lambda: None))
         await fetcher.close()
         return answer
 
@@ -923,6 +929,6 @@ def test_without_a_word_about_lag_there_is_none(site: Site) -> None:
 
     async def main() -> Response:
         async with opened() as fetcher:
-            return good(await fetcher.fetch(Request(site.url("/"), MIB), lambda: None))
+            return good(await fetcher.fetch(Request(site.url("/"), MIB, reach="loopback"), lambda: None))
 
     assert asyncio.run(main()).ttfb >= 0.045

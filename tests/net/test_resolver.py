@@ -50,16 +50,16 @@ def test_a_name_that_nobody_knows_has_no_address_and_is_asked_for_again() -> Non
     asyncio.run(main())
 
 
-def test_the_address_of_an_origin() -> None:
+def test_the_addresses_of_an_origin() -> None:
     async def main() -> None:
         fetcher = AiohttpFetcher(Http(), Limits(), SystemClock())
-        assert await fetcher.address("http://127.0.0.9:8080") == "127.0.0.9"
-        assert await fetcher.address("https://[2001:db8::1]:8443") == "2001:db8::1"
-        assert await fetcher.address("http://localhost:1234") in {"127.0.0.1", "::1"}
-        assert await fetcher.address("http://nobody.invalid") is None
+        assert await fetcher.addresses("http://127.0.0.9:8080") == ("127.0.0.9",)
+        assert await fetcher.addresses("https://[2001:db8::1]:8443") == ("2001:db8::1",)
+        assert set(await fetcher.addresses("http://localhost:1234")) <= {"127.0.0.1", "::1"}
+        assert list(await fetcher.addresses("http://nobody.invalid")) == []
         await fetcher.close()
         proxied = AiohttpFetcher(Http(proxy="http://127.0.0.1:9"), Limits(), SystemClock())
-        assert await proxied.address("http://127.0.0.9:8080") is None, "that is the proxy's to know"
+        assert await proxied.addresses("http://127.0.0.9:8080") == (), "that is the proxy's to know"
 
     asyncio.run(main())
 

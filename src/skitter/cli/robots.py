@@ -12,6 +12,7 @@ from skitter.model import Failure, Request, Response
 from skitter.net import AiohttpFetcher, run_loop
 from skitter.observe.text import printable, seconds
 from skitter.rules import robots
+from skitter.rules.addresses import kind_of_all
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, judge_robots
 from skitter.rules.url import origin_of, target_of
 
@@ -44,7 +45,9 @@ async def _ask(url: str, token: str) -> tuple[Response | Failure, Known | Hop | 
     fetcher = AiohttpFetcher(Http(), Limits(), clock)
     try:
         for hops in range(robots.MAX_REDIRECTS + 1):
-            answer = await fetcher.fetch(Request(url, robots.MAX_BYTES, cut=True), lambda: None)
+            if not hops:  # the user named it; what it leads to may be where it is, or public
+                reach = kind_of_all(await fetcher.addresses(origin_of(url)))
+            answer = await fetcher.fetch(Request(url, robots.MAX_BYTES, cut=True, reach=reach), lambda: None)
             verdict = judge_robots(answer, token=token, hops=hops, tries=0, retries=0, now=clock.now())
             if not isinstance(verdict, Hop):
                 break

@@ -34,13 +34,14 @@ Start = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 class _Hop:
     """One hop that a call waits for."""
 
-    __slots__ = ("answer", "answered", "begun", "started", "task")
+    __slots__ = ("answer", "answered", "begun", "kind", "started", "task")
 
     def __init__(self) -> None:
         self.answer: asyncio.Future[Response | Failure | Done] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None  # None: it waits for its host's turn
         self.begun = False  # has the task taken its first step?
         self.started = 0.0
+        self.kind = ""  # of the host's address
         self.answered = False  # had the host answered before?
 
 
@@ -80,6 +81,7 @@ class Calls:
             answer = hop.answer.result()
             if isinstance(answer, Done):
                 return await self._unfetched(entry, answer, history)
+            entry = replace(entry, reach=hop.kind)
             visited = await self._visitor.settle(entry, answer, hop.started, host_answered=hop.answered)
             await self._teller.tell(visited)
             retry = visited.settlement.retry
@@ -100,6 +102,7 @@ class Calls:
         """It is this hop's turn: send it, unless nobody waits for it any more."""
         hop = self._hops[entry.seq]
         hop.started, hop.answered = self._clock.now(), lane.host.answered
+        hop.kind = lane.kind or ""
         self._lanes.schedule.start(lane, hop.started)
         hop.task = start(self._send(lane, entry, hop), entry.url)
 
@@ -161,7 +164,7 @@ class Calls:
         if hop.answer.cancelled():  # in the same turn of the loop
             self._lanes.contact.unsent(lane, hop.started)
             return
-        request = Request(entry.url, self._max_body, credentials=lane.host.given)
+        request = Request(entry.url, self._max_body, credentials=lane.host.given, reach=hop.kind)
         try:
             answer = await self._lanes.contact.send(lane, request)
         except Lost:

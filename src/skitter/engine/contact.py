@@ -125,6 +125,8 @@ class Contact:
         else:
             host.ended(now, started, _signal(answer), self._chance(), _asked(answer, now))
             self._report(lane, answer, *before)
+            if isinstance(answer, Failure) and answer.reason is Reason.DNS_FAILED:
+                lane.resolved = False  # the next one asks for its address again
         self.touch(lane)
 
     def _sample(self, lane: Lane, answer: Response, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from zlib import crc32
@@ -201,9 +201,9 @@ class Crew:
         if trip.request.visit is not None:
             self._visits.pop(trip.request.visit.key, None)
 
-    async def address(self, origin: str) -> str | None:
-        """The address that stands for an origin's server."""
-        return await self._home.address(origin)
+    async def addresses(self, origin: str) -> Sequence[str]:
+        """The addresses of an origin's host."""
+        return await self._home.addresses(origin)
 
     async def leave(self) -> None:
         """Let the workers say what they have still to say, and end; a second is enough for that."""

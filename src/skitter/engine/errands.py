@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from skitter.config import Config
 from skitter.engine.contact import Contact
 from skitter.events import Observer, RobotsRead
-from skitter.model import Request, RobotsCopy
+from skitter.model import Done, Entry, Failure, Reason, Request, Response, RobotsCopy
 from skitter.ports import Clock, Fetcher, Lost
 from skitter.rules import robots
+from skitter.rules.addresses import ANY, PUBLIC, REFUSED, is_open, kind_named, kind_of_all
 from skitter.rules.backoff import full_jitter
-from skitter.rules.groups import Groups, literal_address
+from skitter.rules.groups import Groups, group_address, literal_address
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
 from skitter.rules.schedule import Errand, Lane, Schedule
 from skitter.rules.url import origin_of
@@ -51,9 +54,11 @@ class Errands:
 
     def knows_address(self, lane: Lane) -> bool:
         """Is it known who else is at the host's address? If not, :meth:`look_up` is to be run."""
-        if lane.resolved or lane.closed is not None or self._groups.are_off:
+        if lane.resolved or lane.closed is not None:
             return True
-        if (literal := literal_address(lane.host.origin)) is not None:
+        literal = literal_address(lane.host.origin)
+        if literal is not None or self._config.http.proxy is not None:
+            lane.kind = kind_named(lane.host.origin) or PUBLIC  # other names are the proxy's to know
             self._share(lane, None if self._config.http.proxy else literal)
             return True
         lane.resolving = True
@@ -61,9 +66,12 @@ class Errands:
         return False
 
     async def look_up(self, lane: Lane) -> None:
-        """Let the host share its server's window. A name that cannot be resolved is the fetcher's affair."""
+        """Let the host share its server's window, and know of what kind its addresses are. A name that cannot
+        be resolved is the fetcher's affair."""
         try:
-            self._share(lane, await self._fetcher.address(lane.host.origin))
+            addresses = await self._fetcher.addresses(lane.host.origin)
+            lane.kind = kind_of_all(addresses) if addresses else None
+            self._share(lane, group_address(addresses))
         finally:
             lane.resolved, lane.resolving = True, False
             self.looking_up -= 1
@@ -74,6 +82,14 @@ class Errands:
         if window is not None and not lane.host.in_flight:
             lane.host.share(window)
         lane.resolved = True
+
+    def refuses(self, lane: Lane, entry: Entry) -> Done | None:
+        """How a URL ends that has led to an address where it may not lead."""
+        reach = ANY if entry.given else entry.reach
+        return None if self._is_open(lane, reach) else Done(Reason.REFUSED_ADDRESS, REFUSED)
+
+    def _is_open(self, lane: Lane, reach: str) -> bool:
+        return is_open(lane.kind or PUBLIC, reach, private=self._config.http.allow_private)
 
     # -- robots.txt --------------------------------------------------------------------------
 
@@ -95,9 +111,14 @@ class Errands:
 
     async def run(self, lane: Lane, errand: Errand) -> None:
         """Fetch a robots.txt; ``lane`` is where it lies."""
-        request = Request(errand.url, robots.MAX_BYTES, cut=True)
+        request = Request(errand.url, robots.MAX_BYTES, cut=True, reach=lane.kind or PUBLIC)
+        answer: Response | Failure
         try:
-            answer = await self._contact.send(lane, request, sample=False)
+            if self._is_open(lane, errand.reach):
+                answer = await self._contact.send(lane, request, sample=False)
+            else:
+                answer = Failure(Reason.REFUSED_ADDRESS, REFUSED, transient=False)
+                self._contact.unsent(lane, self._clock.now())
         except Lost:
             lane.errands.appendleft(errand)
             self._schedule.put(lane)
@@ -118,7 +139,7 @@ class Errands:
                 )
             case Hop(url):
                 target = self._meet(origin_of(url))
-                target.errands.append(Errand(url, errand.lane, errand.hops + 1))
+                target.errands.append(Errand(url, errand.lane, errand.hops + 1, reach=lane.kind or PUBLIC))
                 self._schedule.put(target)
             case Again(error, free):
                 self._ask_again(lane, errand, error, free=free)
@@ -134,7 +155,8 @@ class Errands:
         if not free:
             wait = full_jitter(errand.tries, self._chance())
             self._contact.hold_back(lane, self._clock.now() + wait, f"robots.txt: {error}")
-        lane.errands.append(Errand(errand.url, errand.lane, errand.hops, errand.tries + (not free)))
+        tries = errand.tries + (not free)
+        lane.errands.append(replace(errand, tries=tries))
 
     def _take(self, lane: Lane, rules: robots.Robots, copy: RobotsCopy) -> None:
         is_new = not lane.robots_until

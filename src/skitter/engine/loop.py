@@ -17,13 +17,15 @@ from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
 from skitter.engine.tell import Deliver, Teller
+from skitter.engine.trap_guard import TrapGuard
+from skitter.engine.turns import Turns
 from skitter.engine.visit import Visitor
 from skitter.engine.visits import Visits
 from skitter.errors import SkitterError
 from skitter.events import Finished, Noted, Observer, Progressed, Started
 from skitter.model import Change, FinishReason, Opening, Settlement, Summary
 from skitter.ports import Clock, Fetcher, Frontier, Sink, Watch
-from skitter.rules.schedule import Busy, Drained, Lane, NotBefore, Ready
+from skitter.rules.schedule import Busy, Drained, NotBefore, Ready
 from skitter.rules.scope import Bounds
 
 __all__ = ["Engine"]
@@ -65,10 +67,7 @@ class Engine:
         disk_low: Callable[[], str | None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._config = config
-        self._frontier = frontier
-        self._clock = clock
-        self._observe = observe
+        self._config, self._frontier, self._clock, self._observe = config, frontier, clock, observe
         self._bounds = Bounds(config.scope)
         self._wake = asyncio.Event()
         self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
@@ -83,12 +82,25 @@ class Engine:
         self._watch, self._governor, self._loop = watch, governor, None
         contact.is_busy = lambda: governor is not None and governor.is_busy
         self._crew = fetcher if isinstance(fetcher, Crew) else None
-        reader = self._crew or self._visitor
-        self._visits = Visits(config, self._lanes, reader, self._visitor, teller, self._committer, clock)
+        self._trap_guard = TrapGuard(config.scope, self._bounds)
+        self._visits = self._make_visits(teller)
+        self._turns = Turns(self._lanes, self._visits, self.calls, self._trap_guard)
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
         self._hard_stop = asyncio.Event()
+
+    def _make_visits(self, teller: Teller) -> Visits:
+        return Visits(
+            self._config,
+            self._lanes,
+            self._crew or self._visitor,
+            self._visitor,
+            teller,
+            self._committer,
+            self._trap_guard,
+            self._clock,
+        )
 
     # -- from outside ------------------------------------------------------------------------
 
@@ -177,6 +189,7 @@ class Engine:
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = self._config.scope.scope in ("page", "any")
         self._visits.totals.open(opening)
+        self._trap_guard.open(opening)
         if opening.roots:
             self._seeds_before_start = _SEEDS_BEFORE_GOING_ON
         self._lanes.more_hosts = opening.more_hosts
@@ -224,7 +237,7 @@ class Engine:
             self._lanes.reach_out()
         match decision:
             case Ready(lane):
-                await self._serve(group, lane, now)
+                await self._turns.serve(lane, now, lambda work, name: self._start(group, work, name))
             case NotBefore(at, gated):
                 await self._wait(at, now, deadline, gated=gated)
             case Busy():
@@ -281,39 +294,6 @@ class Engine:
         if self._finish is None:
             self._finish = reason
         self._wake.set()
-
-    async def _serve(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
-        """Do the one thing that can be done for a lane now."""
-        if lane.has_work() and not self._lanes.errands.knows_address(lane):
-            self._start(group, self._lanes.errands.look_up(lane), f"address of {lane.host.origin}")
-        elif lane.errands:
-            errand = lane.errands.popleft()
-            self._lanes.schedule.start(lane, now)
-            self._start(group, self._lanes.errands.run(lane, errand), errand.url)
-        elif (lane.calls or lane.entries) and self._lanes.errands.knows_robots(lane, now):
-            if lane.calls:
-                self._call_next(group, lane)
-            else:
-                await self._visit_next(group, lane, now)
-        self._lanes.want(lane)
-        self._lanes.schedule.put(lane)
-
-    async def _visit_next(self, group: asyncio.TaskGroup, lane: Lane, now: float) -> None:
-        entry = self._lanes.pop(lane)
-        done = lane.denies(entry.url)
-        if done is not None:
-            await self._visits.end_unfetched(entry, done)
-            return
-        self._visits.begin(lane, now)
-        self._start(group, self._visits.visit(lane, entry), entry.url)
-
-    def _call_next(self, group: asyncio.TaskGroup, lane: Lane) -> None:
-        entry = lane.calls.popitem(last=False)[1]
-        done = lane.denies(entry.url)
-        if done is not None:
-            self.calls.end(entry, done)
-        else:
-            self.calls.start(lane, entry, lambda work, name: self._start(group, work, name))
 
     def _start(
         self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str

@@ -57,7 +57,7 @@ def page_row(
         ttfb=round(answer.ttfb, 6),
         elapsed=round(answer.elapsed, 6),
         attempts=entry.attempts,
-        error=None if isinstance(verdict, Redirect) else verdict.error,
+        error=verdict.note if isinstance(verdict, Redirect) else verdict.error,
     )
     return Row(record, _extra(answer, reading, fields) if fields else None)
 

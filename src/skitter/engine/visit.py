@@ -133,6 +133,7 @@ class Visitor:
             (*entry.hops, entry.url),
             seed=entry.seed,
             due=self._not_before(answer),
+            reach=entry.reach,
         )
         return Visited(Settlement(entry, row, found=(found,)), roots, page, redirected=found)
 
@@ -180,13 +181,13 @@ class Visitor:
         links, depth = reading.links, entry.depth + 1
         if self._follows and not reading.nofollow and not (handled and handled.steers):
             found = [
-                Entry(link.url, link.key, link.origin, depth, entry.url)
+                Entry(link.url, link.key, link.origin, depth, entry.url, reach=entry.reach)
                 for link in links
                 if link.follow and not self._knows(link.key) and self._bounds.refuses(link.url, depth) is None
             ]
         for url in dict.fromkeys(handled.urls if handled else ()):
             if self._bounds.refuses(url, depth) is None:
-                found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url))
+                found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url, reach=entry.reach))
         return tuple(found), struct.pack(f">{len(links)}q", *[link.key for link in links])
 
 

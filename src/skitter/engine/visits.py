@@ -8,6 +8,7 @@ from skitter.engine.crew import Crew
 from skitter.engine.lanes import Lanes
 from skitter.engine.tell import Teller
 from skitter.engine.totals import Totals
+from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.visit import Visited, Visitor
 from skitter.failpoint import reached
 from skitter.model import Done, Entry, Request
@@ -28,6 +29,7 @@ class Visits:
         visitor: Visitor,
         teller: Teller,
         committer: Committer,
+        trap_guard: TrapGuard,
         clock: Clock,
     ) -> None:
         """``reader`` makes settlements of answers; ``visitor`` those of URLs that nobody is asked for."""
@@ -39,6 +41,7 @@ class Visits:
         self._visitor = visitor
         self._teller = teller
         self._committer = committer
+        self._trap_guard = trap_guard
         self._clock = clock
 
     async def end_unfetched(self, entry: Entry, done: Done) -> None:
@@ -55,11 +58,18 @@ class Visits:
         try:
             answered, started = lane.host.answered, self._clock.now()
             request = Request(
-                entry.url, self._max_body, False, lane.host.given, entry, answered, lane.host.is_paced
+                entry.url,
+                self._max_body,
+                credentials=lane.host.given,
+                visit=entry,
+                host_answered=answered,
+                reach=entry.reach,
+                paced=lane.host.is_paced,
             )
             answer = await self._lanes.contact.send(lane, request)
             reached("after-fetch")
             visited = await self._reader.settle(entry, answer, started, host_answered=answered)
+            visited = self._trap_guard.look(visited)
             await self._count(visited)
         except Lost:
             self._lanes.put_back(lane, entry)

@@ -8,7 +8,8 @@ import msgspec
 
 from skitter.frontier.database import Database
 from skitter.frontier.pending import INSERT_PENDING, values_of
-from skitter.model import Entry, Mark, Record, Row
+from skitter.model import Entry, Mark, Reason, Record, Row
+from skitter.rules.addresses import ANY, PUBLIC
 from skitter.rules.url import key_of, origin_of
 
 __all__ = ["Ledger"]
@@ -138,4 +139,6 @@ def _entry_of(record: Record) -> Entry:
         record.referrer,
         tuple(record.redirected_from),
         seed=record.depth == 0,  # only seeds, and what they redirect to, are no link away from a seed
+        reach=PUBLIC if record.reason is Reason.REFUSED_ADDRESS else ANY,
+        lastmod=record.lastmod,
     )

@@ -98,6 +98,7 @@ class MemoryFrontier:
         self._states: dict[str, HostState] = {}
         self._former: dict[str, HostState] = {}  # of these, what was known when it was opened
         self._unmet: dict[str, None] = {}  # hosts with work that were not lent yet, in order
+        self._counts: Counter[int] = Counter()  # URLs by pattern
         self._seed_fetched = False
 
     async def open(self) -> Opening:
@@ -105,11 +106,12 @@ class MemoryFrontier:
         self._unmet = dict.fromkeys(self._queues)
         return Opening(
             dict(self._tally), self._pending, self._more_hosts(), self._size, tuple(self._roots),
-            self._seed_fetched,
+            dict(self._counts), self._seed_fetched,
         )  # fmt: skip
 
     async def admit(self, entries: Sequence[Entry], roots: Sequence[str] = ()) -> Change:
-        while self._pending > _PENDING_AHEAD:
+        # What a sitemap names comes from a server that waits for us.
+        while self._pending > _PENDING_AHEAD and any(entry.given for entry in entries[:1]):
             self._settled.clear()
             await self._settled.wait()
         due: dict[str, float] = {}
@@ -163,9 +165,11 @@ class MemoryFrontier:
             entry = settlement.entry
             if settlement.retry is not None:
                 self._push(replace(settlement.retry, seq=entry.seq), due)
-            elif settlement.row is not None:
+            else:
                 self._pending -= 1
-                self._count(settlement.row, entry)
+                if settlement.row is not None:
+                    self._count(settlement.row, entry)
+                self._counts.update(settlement.counts)
                 self._queues[entry.origin].ended(entry.depth)
             admitted += self._admit(settlement.found, due)
             if self._by_level and entry.origin not in self._unmet and self._queues[entry.origin].open_depths:

@@ -12,9 +12,12 @@ from skitter.model import Entry
 __all__ = ["INSERT_PENDING", "Waiting", "due_retries", "fresh", "hops_of", "unmet", "values_of", "wanted"]
 
 _HOPS = msgspec.json.Decoder(tuple[str, ...])
-_COLUMNS = "url, key, depth, referrer, CAST(hops AS TEXT), attempts, spent, status, seed, given, seq"
+_COLUMNS = (
+    "url, key, depth, referrer, CAST(hops AS TEXT), attempts, spent, status, seed, given,"
+    " reach, lastmod, sitemap, seq"
+)
 
-INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class _Pending(msgspec.Struct, array_like=True):
@@ -30,6 +33,9 @@ class _Pending(msgspec.Struct, array_like=True):
     status: int | None
     seed: int
     given: int
+    reach: str
+    lastmod: str | None
+    sitemap: int
     seq: int
 
 
@@ -41,6 +47,7 @@ def values_of(host: int, seq: int, entry: Entry) -> tuple[object, ...]:
     return (
         host, entry.due, entry.depth, seq, entry.key, entry.url, entry.referrer, hops_of(entry),
         entry.attempts, entry.spent, entry.status, entry.seed, entry.given,
+        entry.reach, entry.lastmod, entry.sitemap,
     )  # fmt: skip
 
 
@@ -135,5 +142,6 @@ def _waiting(row: _Host) -> Waiting:
 def _entry_of(origin: str, due: float, row: _Pending) -> Entry:
     return Entry(
         row.url, row.key, origin, row.depth, row.referrer, _HOPS.decode(row.hops) if row.hops else (),
-        row.attempts, row.spent, row.status, bool(row.seed), bool(row.given), due, row.seq,
+        row.attempts, row.spent, row.status, bool(row.seed), bool(row.given), due,
+        row.reach, row.lastmod, bool(row.sitemap), row.seq,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["FORMAT", "MIGRATIONS", "PRAGMAS", "SCHEMA"]
 
 # Raised whenever a table changes its meaning; an older skitter refuses a newer job.
-FORMAT = "3"
+FORMAT = "4"
 
 # PRECEDENTS section 9, THREATS section 9: WAL and NORMAL survive SIGKILL; one connection writes and
 # checkpoints; no memory map, which would turn an I/O error into a crash.
@@ -41,6 +41,7 @@ CREATE TABLE pending (
     key INTEGER NOT NULL, url TEXT NOT NULL, referrer TEXT, hops TEXT,
     attempts INTEGER NOT NULL, spent INTEGER NOT NULL, status INTEGER,
     seed INTEGER NOT NULL, given INTEGER NOT NULL,
+    reach TEXT NOT NULL DEFAULT '', lastmod TEXT, sitemap INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (host, due, depth, seq)
 ) WITHOUT ROWID;
 
@@ -70,7 +71,12 @@ _OUTPUTS = (
     ) WITHOUT ROWID""",
 )
 
-SCHEMA = "; ".join((_TABLES, *_OUTPUTS, ""))
+_PATTERNS = (
+    # how many URLs that have ended are alike (rules.traps), by the fingerprint of what they share
+    "CREATE TABLE pattern (key INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
+)
+
+SCHEMA = "; ".join((_TABLES, *_OUTPUTS, *_PATTERNS, ""))
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -101,6 +107,16 @@ MIGRATIONS = {
             "CREATE TABLE seen (key INTEGER PRIMARY KEY)",
             "INSERT INTO seen SELECT key FROM seen_2",
             "DROP TABLE seen_2",
+        ),
+    ),
+    # Format 3 knew neither sitemaps nor traps, nor what kind of address had led to a URL.
+    "3": Migration(
+        "4",
+        (
+            "ALTER TABLE pending ADD COLUMN reach TEXT NOT NULL DEFAULT 'any'",  # it would have been visited
+            "ALTER TABLE pending ADD COLUMN lastmod TEXT",
+            "ALTER TABLE pending ADD COLUMN sitemap INTEGER NOT NULL DEFAULT 0",
+            *_PATTERNS,
         ),
     ),
 }

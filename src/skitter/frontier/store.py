@@ -29,6 +29,8 @@ _FIRST = -1, 0
 # Keys of the last URLs met (8 to 16 MB) spare nine of ten looks into the table, which were a third of the
 # time of a commit.
 _KNOWN = 100_000
+# As many as are counted in memory.
+_PATTERNS = 50_000
 _AS_BEFORE = """
     UPDATE mark SET (size, crc) = (SELECT size, crc FROM mark AS former
         WHERE former.output = mark.output AND former.upto < mark.upto ORDER BY former.upto DESC LIMIT 1)
@@ -81,6 +83,7 @@ class Store:
                 more_hosts=self._more_hosts,
                 size=sum(size for _, size in tally.values()),
                 roots=tuple(root for (root,) in self._db.execute("SELECT root FROM root")),
+                counts=dict(self._db.execute("SELECT key, n FROM pattern LIMIT ?", (_PATTERNS,))),
                 seed_fetched="seed_fetched" in facts,
             )
 
@@ -220,6 +223,9 @@ class Store:
                 self._push(host, settlement.retry, entry.seq, work, due)
             elif settlement.row is not None:
                 work.record(host, entry.key, settlement.row.record, settlement.links)
+                work.counts.update(settlement.counts)
+            else:
+                work.unrecorded += 1
         self._ended += len(work.records)
 
     def knows(self, key: int) -> bool:
@@ -286,7 +292,7 @@ class Store:
 
     def _count(self, settlements: Iterable[Settlement], work: Work, stamp: str) -> None:
         """Bring the counters up to date; they live and die with the rows that they count."""
-        self._pending += len(work.keys) - len(work.records)
+        self._pending += len(work.keys) - len(work.records) - work.unrecorded
         work.facts |= {"pending": str(self._pending), "seq": str(self._seq)}
         if stamp:
             work.facts["stamp"] = stamp

@@ -9,6 +9,7 @@ here one insertion into a view sets off a trigger, and SQLite does all of it whi
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection
 
 import msgspec
@@ -26,7 +27,7 @@ _KEYS = msgspec.json.Decoder(set[int])
 _BATCH = (
     """CREATE TEMP VIEW IF NOT EXISTS batch AS SELECT NULL AS fresh, NULL AS records,
     NULL AS lines, NULL AS links, NULL AS keys, NULL AS pending, NULL AS roots, NULL AS hosts,
-    NULL AS marks, NULL AS tally, NULL AS facts, NULL AS met, NULL AS robots""",
+    NULL AS marks, NULL AS tally, NULL AS facts, NULL AS met, NULL AS counts, NULL AS robots""",
     """CREATE TEMP TRIGGER IF NOT EXISTS settle INSTEAD OF INSERT ON batch BEGIN
     INSERT INTO host (id, origin) SELECT value, key FROM json_each(NEW.met);
     DELETE FROM pending WHERE (host, due, depth, seq) IN (
@@ -43,7 +44,8 @@ _BATCH = (
             json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
             json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
             json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]'),
-            json_extract(value, '$[12]')
+            json_extract(value, '$[12]'), json_extract(value, '$[13]'), json_extract(value, '$[14]'),
+            json_extract(value, '$[15]')
         FROM json_each(NEW.pending);
     INSERT OR IGNORE INTO root SELECT value FROM json_each(NEW.roots);
     UPDATE host SET state = json_extract(value, '$[1]'),
@@ -60,11 +62,14 @@ _BATCH = (
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
         FROM json_each(NEW.tally) WHERE true
         ON CONFLICT (reason) DO UPDATE SET n = n + excluded.n, size = size + excluded.size;
+    INSERT INTO pattern
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(NEW.counts) WHERE true
+        ON CONFLICT (key) DO UPDATE SET n = n + excluded.n;
     INSERT INTO meta SELECT key, value FROM json_each(NEW.facts) WHERE true
         ON CONFLICT (name) DO UPDATE SET value = excluded.value;
     END""",
 )
-_APPLY = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_APPLY = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -100,6 +105,8 @@ class Work(msgspec.Struct):
     marks: list[tuple[int, int, int, int, int]] = []
     tally: dict[Reason, tuple[int, int]] = {}  # records and their bytes
     facts: dict[str, str] = {}
+    unrecorded: int = 0  # what has ended without a record
+    counts: Counter[int] = msgspec.field(default_factory=Counter)  # URLs by pattern
 
     def settle(self, host: int, entry: Entry) -> None:
         """What was lent leaves the queue."""
@@ -144,7 +151,8 @@ class Work(msgspec.Struct):
                 "DELETE FROM pending WHERE host = ? AND due = ? AND depth = ? AND seq = ?", self.tried
             )
         tally = [(reason, n, size) for reason, (n, size) in self.tally.items()]
-        rows = (self.keys, self.pending, self.roots, self.hosts, self.marks, tally, self.facts, self.met)
+        rows = (self.keys, self.pending, self.roots, self.hosts, self.marks, tally, self.facts, self.met,
+                list(self.counts.items()))  # fmt: skip
         first = _json(self.fresh), _json(self.records), bytes(self.lines), bytes(self.links)
         db.execute(_APPLY, (*first, *map(_json, rows), bytes(self.robots)))
 

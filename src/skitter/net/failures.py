@@ -9,12 +9,15 @@ import aiohttp
 
 from skitter.model import Failure, Reason
 from skitter.net.body import DamagedBody, TooManyCodings
+from skitter.net.guard import RefusedAddress
+from skitter.rules.addresses import REFUSED
 
 __all__ = ["translate"]
 
 # The first line that fits decides: subclasses before their bases. (exception, reason, what to say,
 # may another try succeed, did no connection come about)
 _TABLE: tuple[tuple[type[BaseException], Reason, str, bool, bool], ...] = (
+    (RefusedAddress, Reason.REFUSED_ADDRESS, REFUSED, False, False),
     (aiohttp.ClientConnectorDNSError, Reason.DNS_FAILED, "the name cannot be resolved", True, True),
     (aiohttp.ClientConnectorCertificateError, Reason.TLS_FAILED, "certificate not trusted", False, True),
     (aiohttp.ClientSSLError, Reason.TLS_FAILED, "TLS handshake failed (or is it http?)", False, True),

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import errno
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -19,10 +19,11 @@ from skitter.errors import ConfigError, StorageError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
 from skitter.net.failures import translate
+from skitter.net.guard import Guard, RefusedAddress
 from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
 from skitter.ports import Clock
-from skitter.rules.groups import group_address, literal_address
+from skitter.rules.groups import literal_address
 from skitter.rules.url import hostname_of
 from skitter.rules.verdict import REDIRECTS
 
@@ -56,6 +57,7 @@ class AiohttpFetcher:
         self._clock = clock
         self._lag = lag
         self._ssl = _tls(http)
+        self._guard = Guard(http.proxy, private=http.allow_private)
         self._plain = {
             "User-Agent": http.user_agent,
             "Accept": _ACCEPT,
@@ -67,12 +69,15 @@ class AiohttpFetcher:
 
     async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
-        trip = _Trip(self._clock, self._lag, sent)
+        trip = _Trip(self._clock, self._lag, sent, request.reach)
         try:
+            self._guard.admit(request.url, trip)
             with self._patience.turn():
                 answer = await self._with_a_file(request, trip)
         except Exception as error:
-            failure = translate(error, was_sent=trip.sent_at is not None)
+            failure = translate(
+                RefusedAddress() if trip.refused else error, was_sent=trip.sent_at is not None
+            )
             if failure is None:
                 raise
             answer = replace(failure, status=trip.status, headers=trip.headers)
@@ -166,8 +171,6 @@ class AiohttpFetcher:
         return Response(request.url, trip.status or 0, trip.headers, b"".join(pieces), truncated, note=note)
 
     def _open(self) -> aiohttp.ClientSession:
-        if self._resolver is None:
-            self._resolver = Resolver()
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_on_headers_sent)
         trace.on_connection_reuseconn.append(_on_reused)
@@ -175,7 +178,11 @@ class AiohttpFetcher:
             headers=self._plain,
             # The engine counts requests in flight; a second limit would make them wait in a slot.
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=_KEEPALIVE, resolver=self._resolver, use_dns_cache=False
+                limit=0,
+                keepalive_timeout=_KEEPALIVE,
+                resolver=self._names(),
+                use_dns_cache=False,
+                socket_factory=self._guard.socket,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -193,15 +200,18 @@ class AiohttpFetcher:
         self._session._retry_connection = False
         return self._session
 
-    async def address(self, origin: str) -> str | None:
-        """The address that stands for the origin's server; None if there is none, or a proxy knows it."""
-        if self._http.proxy is not None:
-            return None
-        if (literal := literal_address(origin)) is not None:
-            return literal
+    def _names(self) -> Resolver:
         if self._resolver is None:
-            self._resolver = Resolver()
-        return group_address(await self._resolver.addresses(hostname_of(f"{origin}/")))
+            self._resolver = Resolver(self._guard.judge)
+        return self._resolver
+
+    async def addresses(self, origin: str) -> Sequence[str]:
+        """The addresses of an origin's host; none if there are none, or a proxy knows them."""
+        if self._http.proxy is not None:
+            return ()
+        if (literal := literal_address(origin)) is not None:
+            return (literal,)
+        return await self._names().addresses(hostname_of(f"{origin}/"))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -213,13 +223,29 @@ class AiohttpFetcher:
 class _Trip:
     """Times and heads of one hop, as they become known."""
 
-    __slots__ = ("_clock", "_lag", "_sent", "headers", "reused", "sent_at", "start", "status", "ttfb")
+    __slots__ = (
+        "_clock",
+        "_lag",
+        "_sent",
+        "headers",
+        "reach",
+        "refused",
+        "reused",
+        "sent_at",
+        "start",
+        "status",
+        "ttfb",
+    )
 
-    def __init__(self, clock: Clock, lag: Callable[[float], float], sent: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, lag: Callable[[float], float], sent: Callable[[], None], reach: str
+    ) -> None:
         self._clock = clock
         self._lag = lag
         self._sent = sent
         self.start = clock.now()
+        self.reach = reach
+        self.refused = False  # by the guard
         self.reused = False  # on a kept connection
         self.sent_at: float | None = None
         self.ttfb = 0.0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -21,14 +22,22 @@ _MOST = 10_000
 class Resolver(AbstractResolver):
     """The system's resolver with a memory. To be made on a running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Callable[[str, Sequence[str]], None] = lambda host, addresses: None) -> None:
+        """``judge`` is told a name and its addresses whenever a connection is to be made there; it may raise
+        OSError."""
+        self._judge = judge
         self._resolver = ThreadedResolver()
         self._known: OrderedDict[tuple[str, int], tuple[float, list[ResolveResult]]] = OrderedDict()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Addresses of ``host``. Raises OSError."""
+        """Addresses of ``host``, to connect to. Raises OSError."""
+        found = await self._find(host, port, family)
+        self._judge(host, [result["host"] for result in found])
+        return [ResolveResult(**{**result, "port": port}) for result in found]
+
+    async def _find(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         key = host, int(family)
         until, found = self._known.get(key, (0.0, []))
         if until < time.monotonic():
@@ -37,12 +46,12 @@ class Resolver(AbstractResolver):
             self._known.move_to_end(key)
             if len(self._known) > _MOST:
                 self._known.popitem(last=False)
-        return [ResolveResult(**{**result, "port": port}) for result in found]
+        return found
 
     async def addresses(self, host: str) -> list[str]:
         """Addresses as texts; none if the name cannot be resolved."""
         try:
-            return [result["host"] for result in await self.resolve(host)]
+            return [result["host"] for result in await self._find(host, 0, socket.AF_UNSPEC)]
         except OSError:
             return []
 

@@ -14,6 +14,7 @@ from itertools import count
 import msgspec
 
 from skitter.model import Done, Entry, Reason
+from skitter.rules.addresses import ANY
 from skitter.rules.host import Host
 from skitter.rules.robots import Robots
 from skitter.rules.url import target_of
@@ -32,6 +33,7 @@ class Errand(msgspec.Struct, frozen=True):
     lane: Lane
     hops: int = 0
     tries: int = 0
+    reach: str = ANY  # the kind of address of the host that has led here (rules.addresses)
 
 
 class Lane:
@@ -47,6 +49,7 @@ class Lane:
         "entries",
         "errands",
         "host",
+        "kind",
         "leasing",
         "met",
         "more",
@@ -74,6 +77,7 @@ class Lane:
         self.closed: Done | None = None  # how all its URLs end
         self.closed_at = 0.0
         self.at: float | None = None  # under which time it is in the heap
+        self.kind: str | None = None  # of its address (rules.addresses); None while it is not known
         self.resolved = False  # its address is known, as far as it can be
         self.resolving = False  # it is being looked up
         self.waits = False  # for another host's request to end: a place in a shared window, or among doubts

@@ -69,6 +69,10 @@ class Bounds:
                 return f"excluded by {text!r}"
         return None
 
+    def includes(self, url: str) -> bool:
+        """Does an include pattern name the URL?"""
+        return any(includes(url) for includes in self._include)
+
     def _refuses_place(self, url: str) -> str | None:
         match self._kind:
             case "any":
@@ -91,7 +95,7 @@ class Bounds:
         return False
 
     def _refuses_include(self, url: str) -> str | None:
-        if self._include and not any(includes(url) for includes in self._include):
+        if self._include and not self.includes(url):
             return "matches no include pattern"
         return None
 

@@ -72,7 +72,9 @@ def _redirect(answer: Response, entry: Entry) -> Verdict:
         return Done(Reason.REDIRECT_LOOP, f"back to {target}")
     if len(entry.hops) + 1 > MAX_HOPS:
         return Done(Reason.REDIRECT_LOOP, f"more than {MAX_HOPS} redirects")
-    return Redirect(target)
+    # Who asked for the first over TLS gets the second without (RFC 9110, 17.1 has the reasons to tell).
+    downgrade = entry.url.startswith("https:") and target.startswith("http:")
+    return Redirect(target, "leads from https to http" if downgrade else None)
 
 
 def _final(answer: Response) -> Done:

@@ -90,9 +90,9 @@ class FakeFetcher:
         elapsed = self._clock.now() - start
         return msgspec.structs.replace(found, sent_at=start, ttfb=elapsed, elapsed=elapsed)
 
-    async def address(self, origin: str) -> str | None:
-        """No host shares its server with another."""
-        return None
+    async def addresses(self, origin: str) -> Sequence[str]:
+        """Nobody knows where the hosts of this web are: they are public, and share no server."""
+        return ()
 
     async def close(self) -> None:
         """Nothing to close."""
