@@ -24,6 +24,7 @@ __all__ = [
     "Requested",
     "Retrying",
     "RobotsRead",
+    "SitemapRead",
     "Started",
 ]
 
@@ -72,6 +73,16 @@ class RobotsRead(msgspec.Struct, frozen=True):
     status: int
     delay: float
     rules: int
+
+
+class SitemapRead(msgspec.Struct, frozen=True):
+    """A sitemap was read, or could not be: its ``kind``, how many URLs it brought that were not known, and
+    what of it was not used, and why."""
+
+    url: str
+    kind: str | None
+    admitted: int
+    error: str | None
 
 
 class HostWaits(msgspec.Struct, frozen=True):
@@ -144,7 +155,7 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Started | Requested | Answered | Ended | Retrying | RobotsRead | HostWaits | HostNarrowed | HostClosed
-    | HostsLearnt | Blocked | Progressed | Noted | Finished
+    Started | Requested | Answered | Ended | Retrying | RobotsRead | SitemapRead | HostWaits | HostNarrowed
+    | HostClosed | HostsLearnt | Blocked | Progressed | Noted | Finished
 )  # fmt: skip
 Observer = Callable[[Event], None]

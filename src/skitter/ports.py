@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from skitter.model import Batch, Change, Entry, Failure, Held, Lease, Mark, Opening, Request, Response, Row
+from skitter.model import (
+    Batch,
+    Change,
+    Entry,
+    Failure,
+    Headers,
+    Held,
+    Lease,
+    Mark,
+    Opening,
+    Request,
+    Response,
+    Row,
+)
 
-__all__ = ["Clock", "Fetcher", "Frontier", "Lost", "Sink", "Watch"]
+__all__ = ["Clock", "Fetcher", "Frontier", "Lost", "Sink", "Take", "Watch"]
 
 
 class Clock(Protocol):
@@ -20,6 +33,10 @@ class Clock(Protocol):
         """The same, with what a later run needs to tell how much time has passed since."""
 
 
+# Takes a body as it comes, piece by piece, with the head's fields; False when no more of it is wanted.
+Take = Callable[[Headers, bytes], Awaitable[bool]]
+
+
 class Lost(Exception):
     """Whoever made the request is gone; what came of it is not known. It can be made again."""
 
@@ -27,9 +44,12 @@ class Lost(Exception):
 class Fetcher(Protocol):
     """Makes one hop. It follows no redirect, repeats nothing, and never sleeps."""
 
-    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
-        """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire. May raise Lost,
-        and StorageError when a limit of this machine is reached."""
+    async def fetch(
+        self, request: Request, sent: Callable[[], None], take: Take | None = None
+    ) -> Response | Failure:
+        """Fetch ``request.url``; call ``sent`` when the request has gone out on the wire. The body of an
+        answer below 300 goes to ``take``, if that is given, and not into the response. May raise Lost, and
+        StorageError when a limit of this machine is reached."""
 
     async def addresses(self, origin: str) -> Sequence[str]:
         """The addresses of an origin's host. None if they cannot be known, or not yet. Never raises for a

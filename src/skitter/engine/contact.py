@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from skitter.events import Answered, HostClosed, HostNarrowed, HostsLearnt, HostWaits, Observer, Requested
 from skitter.model import Done, Failure, HostState, Reason, Request, Response, RobotsCopy
-from skitter.ports import Clock, Fetcher
+from skitter.ports import Clock, Fetcher, Take
 from skitter.rules.backoff import retry_after
 from skitter.rules.host import Signal
 from skitter.rules.schedule import Lane, Schedule
@@ -74,7 +74,9 @@ class Contact:
 
     # -- requests ----------------------------------------------------------------------------
 
-    async def send(self, lane: Lane, request: Request, *, sample: bool = True) -> Response | Failure:
+    async def send(
+        self, lane: Lane, request: Request, *, sample: bool = True, take: Take | None = None
+    ) -> Response | Failure:
         """Make one hop; the schedule has reserved the host. The host learns how it went; from how long it
         took only if it is a ``sample`` of the host's pages."""
         host, started = lane.host, self._clock.now()
@@ -93,7 +95,7 @@ class Contact:
 
         answer = None
         try:
-            answer = await self._fetcher.fetch(request, sent)
+            answer = await self._fetcher.fetch(request, sent, take)
             if on_the_wire:
                 host.answered_after(answer.sent_at, answer.ttfb)
             return answer

@@ -39,7 +39,7 @@ from skitter.errors import StorageError
 from skitter.events import Noted, Observer
 from skitter.model import Entry, Failure, Reason, Request, Response, Settlement
 from skitter.nursery import Hired, Nursery
-from skitter.ports import Fetcher, Lost
+from skitter.ports import Fetcher, Lost, Take
 from skitter.rules.scope import Bounds
 from skitter.rules.url import origin_of
 
@@ -147,9 +147,13 @@ class Crew:
 
     # -- as a fetcher ------------------------------------------------------------------------
 
-    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
-        """Have a worker fetch, and settle the visit that it is for: :meth:`settle` waits for that. Raises
-        Lost and StorageError."""
+    async def fetch(
+        self, request: Request, sent: Callable[[], None], take: Take | None = None
+    ) -> Response | Failure:
+        """Have a worker fetch, and settle the visit that it is for: :meth:`settle` waits for that. What is
+        taken piece by piece is fetched at home. Raises Lost and StorageError."""
+        if take is not None:
+            return await self._home.fetch(request, sent, take)
         if self._strikes and self._strikes.get(request.url, 0.0) >= _STRIKES:
             return Failure(Reason.UNPARSABLE, "worker processes have died on this page", transient=False)
         await self._staffed.wait()

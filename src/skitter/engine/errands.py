@@ -61,7 +61,7 @@ class Errands:
             lane.kind = kind_named(lane.host.origin) or PUBLIC  # other names are the proxy's to know
             self._share(lane, None if self._config.http.proxy else literal)
             return True
-        lane.resolving = True
+        lane.preparing = True
         self.looking_up += 1
         return False
 
@@ -73,7 +73,7 @@ class Errands:
             lane.kind = kind_of_all(addresses) if addresses else None
             self._share(lane, group_address(addresses))
         finally:
-            lane.resolved, lane.resolving = True, False
+            lane.resolved, lane.preparing = True, False
             self.looking_up -= 1
             self._schedule.put(lane)
 

@@ -123,7 +123,7 @@ class Lanes:
         """Ask the frontier for more before the lane runs dry."""
         if lane.more is None or lane.leasing or lane.more > self._clock.now():
             return
-        if len(lane.entries) <= lane.host.window.size:
+        if len(lane.entries) <= lane.host.window.size or (lane.files_open and not lane.files):
             self._ask(lane)
 
     def _ask(self, lane: Lane) -> None:
@@ -183,14 +183,14 @@ class Lanes:
         self.schedule.put(lane)
 
     def pop(self, lane: Lane) -> Entry:
-        """The lane's next URL."""
+        """The lane's next URL, sitemaps first."""
         self.in_hand -= 1
-        return lane.entries.popleft()
+        return lane.files.popleft() if lane.files else lane.entries.popleft()
 
     def put_back(self, lane: Lane, entry: Entry) -> None:
         """Whoever had it is gone: it is the lane's next URL once more."""
         self.in_hand += 1
-        lane.entries.appendleft(entry)
+        (lane.files if entry.sitemap else lane.entries).appendleft(entry)
         self.schedule.put(lane)
         self._wake.set()
 

@@ -16,6 +16,7 @@ from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
 from skitter.engine.seeds import SeedReader
+from skitter.engine.sitemaps import Sitemaps
 from skitter.engine.tell import Deliver, Teller
 from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.turns import Turns
@@ -84,7 +85,9 @@ class Engine:
         self._crew = fetcher if isinstance(fetcher, Crew) else None
         self._trap_guard = TrapGuard(config.scope, self._bounds)
         self._visits = self._make_visits(teller)
-        self._turns = Turns(self._lanes, self._visits, self.calls, self._trap_guard)
+        self._turns = Turns(
+            self._lanes, self._visits, self.calls, self._make_sitemaps(chance), self._trap_guard
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
@@ -100,6 +103,19 @@ class Engine:
             self._committer,
             self._trap_guard,
             self._clock,
+        )
+
+    def _make_sitemaps(self, chance: Callable[[], float]) -> Sitemaps:
+        return Sitemaps(
+            self._config,
+            self._bounds,
+            self._lanes,
+            self._frontier,
+            self._committer,
+            self._clock,
+            self._observe,
+            chance,
+            self._apply,
         )
 
     # -- from outside ------------------------------------------------------------------------

@@ -31,6 +31,9 @@ class TrapGuard:
         counts."""
         if entry.attempts or self._trusts(entry):
             return None
+        if entry.sitemap:
+            why = self._traps.counts_file(entry.origin)
+            return Done(Reason.TRAP, why) if why is not None else None
         why = self._traps.judge(entry.url, entry.depth)
         return Done(Reason.TRAP, why) if why is not None else None
 
@@ -63,4 +66,4 @@ class TrapGuard:
         return visited._replace(settlement=replace(visited.settlement, counts=tuple(keys)))
 
     def _trusts(self, entry: Entry) -> bool:
-        return self._is_off or entry.seed or entry.sitemap or self._bounds.includes(entry.url)
+        return self._is_off or entry.seed or self._bounds.includes(entry.url)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from skitter.engine.calls import Calls
 from skitter.engine.lanes import Lanes
+from skitter.engine.sitemaps import Sitemaps
 from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.visits import Visits
 from skitter.model import Done, Entry
@@ -23,8 +24,11 @@ Start = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 class Turns:
     """Serves the hosts that the schedule names."""
 
-    def __init__(self, lanes: Lanes, visits: Visits, calls: Calls, trap_guard: TrapGuard) -> None:
+    def __init__(
+        self, lanes: Lanes, visits: Visits, calls: Calls, sitemaps: Sitemaps, trap_guard: TrapGuard
+    ) -> None:
         self._lanes = lanes
+        self._sitemaps = sitemaps
         self._trap_guard = trap_guard
         self._visits = visits
         self._calls = calls
@@ -40,22 +44,28 @@ class Turns:
             start(errands.run(lane, errand), errand.url)
         elif lane.calls:
             self._call_next(lane, now, start)
-        elif lane.entries:
+        elif lane.files or lane.pages:
             await self._visit_next(lane, now, start)
         self._lanes.want(lane)
         self._lanes.schedule.put(lane)
 
     async def _visit_next(self, lane: Lane, now: float, start: Start) -> None:
-        done = self._unfetched(lane, lane.entries[0], now)
+        done = self._unfetched(lane, (lane.files or lane.entries)[0], now)
         if lane.asked_robots:
+            return
+        if done is None and not self._sitemaps.knows(lane):
+            start(self._sitemaps.announce(lane), f"sitemaps of {lane.host.origin}")
             return
         entry = self._lanes.pop(lane)
         done = done or self._trap_guard.refuses(entry)
         if done is not None:
-            await self._visits.end_unfetched(entry, done)
-            return
-        self._visits.begin(lane, now)
-        start(self._visits.visit(lane, _there(entry, lane)), entry.url)
+            await (self._sitemaps.end(entry) if entry.sitemap else self._visits.end_unfetched(entry, done))
+        elif entry.sitemap:
+            self._lanes.schedule.start(lane, now)
+            start(self._sitemaps.read(lane, _there(entry, lane)), entry.url)
+        else:
+            self._visits.begin(lane, now)
+            start(self._visits.visit(lane, _there(entry, lane)), entry.url)
 
     def _call_next(self, lane: Lane, now: float, start: Start) -> None:
         number, entry = next(iter(lane.calls.items()))

@@ -22,7 +22,7 @@ from skitter.net.failures import translate
 from skitter.net.guard import Guard, RefusedAddress
 from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
-from skitter.ports import Clock
+from skitter.ports import Clock, Take
 from skitter.rules.groups import literal_address
 from skitter.rules.url import hostname_of
 from skitter.rules.verdict import REDIRECTS
@@ -67,9 +67,11 @@ class AiohttpFetcher:
         self._session: aiohttp.ClientSession | None = None
         self._resolver: Resolver | None = None
 
-    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
+    async def fetch(
+        self, request: Request, sent: Callable[[], None], take: Take | None = None
+    ) -> Response | Failure:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
-        trip = _Trip(self._clock, self._lag, sent, request.reach)
+        trip = _Trip(self._clock, self._lag, sent, request.reach, take)
         try:
             self._guard.admit(request.url, trip)
             with self._patience.turn():
@@ -153,15 +155,17 @@ class AiohttpFetcher:
         self, request: Request, response: aiohttp.ClientResponse, trip: _Trip
     ) -> Response | Failure:
         decoder = BodyDecoder(trip.headers.get("content-encoding"))
+        take = trip.take if response.status < 300 else None
         pieces: list[bytes] = []
         size, whole, came = 0, True, False
         try:
             async for chunk in response.content.iter_any():
                 came = came or bool(chunk)
                 for piece in decoder.feed(chunk):
-                    pieces.append(piece)
                     size += len(piece)
-                    if size > request.max_body:
+                    if take is None:
+                        pieces.append(piece)
+                    if size > request.max_body or (take and not await take(trip.headers, piece)):
                         response.close()
                         return _too_large(request, trip, b"".join(pieces))
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
@@ -234,17 +238,24 @@ class _Trip:
         "sent_at",
         "start",
         "status",
+        "take",
         "ttfb",
     )
 
     def __init__(
-        self, clock: Clock, lag: Callable[[float], float], sent: Callable[[], None], reach: str
+        self,
+        clock: Clock,
+        lag: Callable[[float], float],
+        sent: Callable[[], None],
+        reach: str,
+        take: Take | None,
     ) -> None:
         self._clock = clock
         self._lag = lag
         self._sent = sent
         self.start = clock.now()
         self.reach = reach
+        self.take = take
         self.refused = False  # by the guard
         self.reused = False  # on a kept connection
         self.sent_at: float | None = None

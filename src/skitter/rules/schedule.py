@@ -48,13 +48,16 @@ class Lane:
         "doubted",
         "entries",
         "errands",
+        "files",
+        "files_open",
         "host",
         "kind",
+        "knows_sitemaps",
         "leasing",
         "met",
         "more",
+        "preparing",
         "resolved",
-        "resolving",
         "robots",
         "robots_until",
         "waits",
@@ -64,6 +67,9 @@ class Lane:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.entries: deque[Entry] = deque()  # leased URLs
+        self.files: deque[Entry] = deque()  # leased sitemaps
+        self.files_open = 0  # sitemaps that are to be read before any page
+        self.knows_sitemaps = False  # they are in the frontier
         # URLs that somebody waits for, outside of the frontier, by number: one may be taken back.
         self.calls: OrderedDict[int, Entry] = OrderedDict()
         self.errands: deque[Errand] = deque()
@@ -79,7 +85,7 @@ class Lane:
         self.at: float | None = None  # under which time it is in the heap
         self.kind: str | None = None  # of its address (rules.addresses); None while it is not known
         self.resolved = False  # its address is known, as far as it can be
-        self.resolving = False  # it is being looked up
+        self.preparing = False  # it is being looked up, or its sitemaps are handed in
         self.waits = False  # for another host's request to end: a place in a shared window, or among doubts
         self.doubted = 0  # requests of it that count as held in vain
 
@@ -88,14 +94,19 @@ class Lane:
 
     def has_work(self) -> bool:
         """Is there something that could be sent now, were it the host's time?"""
-        if self.resolving:
+        if self.preparing:
             return False
-        return bool(self.errands) or (bool(self.entries or self.calls) and not self.asked_robots)
+        return bool(self.errands) or (bool(self.files or self.pages or self.calls) and not self.asked_robots)
+
+    @property
+    def pages(self) -> bool:
+        """Is there a page that may be visited, as far as sitemaps are concerned?"""
+        return bool(self.entries) and (not self.files_open or self.closed is not None)
 
     def is_idle(self, now: float) -> bool:
         """Is there nothing to do, and nothing under way, and could the host be asked at once?"""
-        at_work = self.entries or self.calls or self.errands or self.host.in_flight
-        waited_for = self.leasing or self.resolving or self.asked_robots or self.waits
+        at_work = self.entries or self.files or self.calls or self.errands or self.host.in_flight
+        waited_for = self.leasing or self.preparing or self.asked_robots or self.waits
         return (
             not (at_work or waited_for)
             and self.more is None
@@ -109,7 +120,7 @@ class Lane:
         if self.has_work():
             # A closed lane contacts nobody: its URLs can end at once.
             return 0.0 if self.closed and not self.errands else self.host.ready_at()
-        if self.more is not None and not self.leasing and not self.entries:
+        if self.more is not None and not self.leasing and not self.pages and not self.files:
             return self.more
         return None
 
@@ -134,7 +145,8 @@ class Lane:
     def leased(self, entries: tuple[Entry, ...], more: float | None) -> None:
         """The answer of the frontier."""
         self.leasing, self.met = False, True
-        self.entries.extend(entries)
+        for entry in entries:
+            (self.files if entry.sitemap else self.entries).append(entry)
         self.more = more
         woken, self.woken = self.woken, None
         if woken is not None:

@@ -60,7 +60,7 @@ class Bounds:
         """The rule that refuses a discovered URL, in words; None if it is admitted."""
         if self._depth is not None and depth > self._depth:
             return f"deeper than depth {self._depth}"
-        return self._refuses_place(url) or self.refuses_seed(url) or self._refuses_include(url)
+        return self.refuses_place(url) or self.refuses_seed(url) or self._refuses_include(url)
 
     def refuses_seed(self, url: str) -> str | None:
         """The rule that refuses a seed: only an exclude pattern can; the user named it, after all."""
@@ -73,7 +73,8 @@ class Bounds:
         """Does an include pattern name the URL?"""
         return any(includes(url) for includes in self._include)
 
-    def _refuses_place(self, url: str) -> str | None:
+    def refuses_place(self, url: str) -> str | None:
+        """The scope, in words, if it is not drawn around this URL."""
         match self._kind:
             case "any":
                 return None

@@ -43,6 +43,9 @@ _RULES = (
     ("{n}", "pagination", _MOST_PAGES),
 )
 
+# Of a host; one index may name so many (sitemaps.org).
+_MOST_SITEMAPS = 50_000
+
 # Counts in memory, in two generations: what is counted again and again stays.
 _REMEMBERED = 50_000
 
@@ -224,6 +227,11 @@ class Traps:
         for pattern in patterns:
             self._count(pattern.key)
         return None
+
+    def counts_file(self, origin: str) -> str | None:
+        """One more sitemap of a host is to be read: why not, in words, or None."""
+        pattern = Pattern("sitemaps", origin, _MOST_SITEMAPS)
+        return str(pattern) if self._count(pattern.key) > pattern.most else None
 
     def repeats(self, origin: str, sha256: str) -> tuple[int, str | None]:
         """A host has served this content once more: how often by now, and why that is a trap, in words, or

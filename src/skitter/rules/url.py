@@ -21,6 +21,7 @@ __all__ = [
     "key_of",
     "keys_of",
     "origin_of",
+    "sitemap_key",
     "target_of",
     "without_userinfo",
 ]
@@ -111,6 +112,12 @@ def key_of(url: str) -> int:
     """
     path_hash = int.from_bytes(blake2b(url.encode(), digest_size=6).digest())
     return (_origin_prefix(origin_of(url)) << (64 - _PREFIX_BITS)) | path_hash
+
+
+def sitemap_key(url: str) -> int:
+    """The key of a URL as a sitemap: the same address may be visited as a page, too, and has a record then.
+    No canonical URL has a fragment."""
+    return key_of(f"{url}#sitemap")
 
 
 def keys_of(urls: list[str]) -> bytes:

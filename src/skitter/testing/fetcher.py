@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from skitter.model import Failure, Headers, Reason, Request, Response
-from skitter.ports import Clock
+from skitter.ports import Clock, Take
 
 __all__ = ["Asked", "FakeFetcher"]
 
@@ -72,7 +72,9 @@ class FakeFetcher:
         """When URLs that contain ``part`` were asked for."""
         return [asked.time for asked in self.asked if part in asked.url]
 
-    async def fetch(self, request: Request, sent: Callable[[], None]) -> Response | Failure:
+    async def fetch(
+        self, request: Request, sent: Callable[[], None], take: Take | None = None
+    ) -> Response | Failure:
         """Answer after the page's latency."""
         start = self._clock.now()
         self.asked.append(Asked(start, request.url))
@@ -87,6 +89,9 @@ class FakeFetcher:
             self._in_flight -= 1
         answer = self._answers.get(request.url)
         found = answer(number) if answer else Response(request.url, 404, Headers())
+        if take is not None and isinstance(found, Response) and found.status < 300:
+            await take(found.headers, found.body)
+            found = msgspec.structs.replace(found, body=b"")
         elapsed = self._clock.now() - start
         return msgspec.structs.replace(found, sent_at=start, ttfb=elapsed, elapsed=elapsed)
 
