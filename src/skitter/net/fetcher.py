@@ -24,7 +24,7 @@ from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
 from skitter.ports import Clock, Take
 from skitter.rules.groups import literal_address
-from skitter.rules.url import hostname_of
+from skitter.rules.url import authority_of, hostname_of
 from skitter.rules.verdict import REDIRECTS
 
 __all__ = ["AiohttpFetcher"]
@@ -135,7 +135,7 @@ class AiohttpFetcher:
         async with session.request(
             "GET",
             _wire_url(request.url),
-            headers=self._own if request.credentials else None,
+            headers=self._fields(request),
             allow_redirects=False,
             proxy=self._http.proxy,
             ssl=self._ssl,
@@ -150,6 +150,16 @@ class AiohttpFetcher:
                     response.close()
                 return Response(request.url, response.status, trip.headers)
             return await self._body(request, response, trip)
+
+    def _fields(self, request: Request) -> CIMultiDict[str] | None:
+        """What is sent beside the session's own fields: credentials, and the host's name as it is. Of a name
+        that ends in a dot aiohttp would send another one than it looks up."""
+        authority = authority_of(request.url)
+        own = self._own if request.credentials else None
+        if authority.partition(":")[0].endswith(".") and (own is None or "Host" not in own):
+            own = CIMultiDict(own or ())
+            own["Host"] = authority
+        return own
 
     async def _body(
         self, request: Request, response: aiohttp.ClientResponse, trip: _Trip
@@ -302,6 +312,8 @@ def _wire_url(url: str) -> URL:
     """The canonical URL for aiohttp, as it is: yarl's own parsing would lose the bare "?" of "/?"."""
     scheme, _, rest = url.partition("://")
     authority, slash, target = rest.partition("/")
+    if ".." in authority:  # an empty label is no name (RFC 1035, 2.3.4); aiohttp would look up another one
+        raise aiohttp.InvalidURL(url)
     return URL.build(scheme=scheme, authority=authority, path=slash + target, encoded=True)
 
 
