@@ -62,6 +62,7 @@ def _lines(status: JobStatus, owner: int | None) -> list[str]:
     ]
     if rate is not None:
         lines.append(f"  rate     {rate:>10,.1f} pages/s over {seconds(_span(status))}")
+    lines += [f"  trap     {number:>10,}  {rule}" for rule, number in status.traps.items()]
     lines.append("  busiest hosts: pending, ended")
     lines += [f"    {_host(host)}" for host in status.busiest]
     now = time.time()

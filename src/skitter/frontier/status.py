@@ -14,6 +14,7 @@ from skitter.model import HostState, Reason
 __all__ = ["HostWork", "JobStatus", "read_status"]
 
 _HOSTS_SHOWN, _HOSTS_HELD = 10, 5
+_TRAPS_SHOWN = 5
 
 
 class HostWork(msgspec.Struct, frozen=True):
@@ -40,6 +41,7 @@ class JobStatus(msgspec.Struct, frozen=True):
     first_at: str | None  # when the first and the last record were fetched
     last_at: str | None
     settings: dict[str, object]
+    traps: dict[str, int]  # URLs that were refused as traps, by rule and pattern, the most first
 
 
 def read_status(database: Path) -> JobStatus:
@@ -78,7 +80,17 @@ def _read(db: sqlite3.Connection, database: Path) -> JobStatus:
         first_at=times[0] if times else None,
         last_at=times[-1] if times else None,
         settings=msgspec.json.decode(facts.get("settings", "{}")),
+        traps=_traps(db) if any(reason == Reason.TRAP for reason, _, _ in tally) else {},
     )
+
+
+def _traps(db: sqlite3.Connection) -> dict[str, int]:
+    rows = db.execute(
+        "SELECT coalesce(json_extract(CAST(line AS TEXT), '$.error'), ''), count(*) AS n FROM record"
+        " WHERE reason = ? GROUP BY 1 ORDER BY n DESC LIMIT ?",
+        (Reason.TRAP, _TRAPS_SHOWN),
+    )
+    return dict(rows)
 
 
 def _states(db: sqlite3.Connection, field: str, above: float) -> list[HostState]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from msgspec.structs import replace
 from multidict import CIMultiDict
 from yarl import URL
@@ -18,6 +19,7 @@ from skitter.config import Http, Limits
 from skitter.errors import ConfigError, StorageError
 from skitter.model import Failure, Headers, Reason, Request, Response
 from skitter.net.body import BodyDecoder
+from skitter.net.connection import Connector
 from skitter.net.failures import translate
 from skitter.net.guard import Guard, RefusedAddress
 from skitter.net.patience import Patience
@@ -178,7 +180,7 @@ class AiohttpFetcher:
                     if size > request.max_body or (take and not await take(trip.headers, piece)):
                         response.close()
                         return _too_large(request, trip, b"".join(pieces))
-        except (aiohttp.ClientPayloadError, aiohttp.ClientOSError):
+        except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, HttpProcessingError):
             whole = False  # shorter than announced: what came is kept, and marked
         truncated = not whole or (came and not decoder.transparent and not decoder.complete())
         note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
@@ -191,7 +193,7 @@ class AiohttpFetcher:
         self._session = aiohttp.ClientSession(
             headers=self._plain,
             # The engine counts requests in flight; a second limit would make them wait in a slot.
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=0,
                 keepalive_timeout=_KEEPALIVE,
                 resolver=self._names(),
