@@ -93,7 +93,7 @@ def test_any_bytes_cut_anywhere_come_back(
 
 
 @pytest.mark.parametrize("members", [1, 2, 3, 4, 5])
-def test_all_members_of_a_gzip_body_at_every_chunk_boundary(members: int) -> None:
+def test_B4_all_members_of_a_gzip_body_at_every_chunk_boundary(members: int) -> None:
     """B4: aiohttp before 3.14 lost everything after the first member, without a word."""
     parts = [f"member {number} ".encode() * 3 for number in range(members)]
     data = b"".join(gzip.compress(part, mtime=0) for part in parts)
@@ -101,7 +101,7 @@ def test_all_members_of_a_gzip_body_at_every_chunk_boundary(members: int) -> Non
         assert decode("gzip", data[:cut], data[cut:]) == (b"".join(parts), True)
 
 
-def test_all_frames_of_a_zstd_body_at_every_chunk_boundary() -> None:
+def test_B4_all_frames_of_a_zstd_body_at_every_chunk_boundary() -> None:
     parts = [f"frame {number} ".encode() * 3 for number in range(3)]
     data = b"".join(zstd.compress(part) for part in parts)
     for cut in range(len(data) + 1):
@@ -164,7 +164,7 @@ def test_a_chain_is_undone_from_its_end(body: bytes, codings: list[str]) -> None
     assert decode(", ".join(codings), *chunks(data, 37)) == (body, True)
 
 
-def test_five_codings_are_undone_and_six_refused_before_decoding() -> None:
+def test_B3_five_codings_are_undone_and_six_refused_before_decoding() -> None:
     data = TEXT
     for _ in range(MAX_CODINGS):
         data = gzip.compress(data)
@@ -178,7 +178,7 @@ def test_five_codings_are_undone_and_six_refused_before_decoding() -> None:
 
 
 @each_format
-def test_a_body_that_is_cut_is_never_complete(coding: str, encode: Callable[[bytes], bytes]) -> None:
+def test_B4_a_body_that_is_cut_is_never_complete(coding: str, encode: Callable[[bytes], bytes]) -> None:
     """B4: at fifty positions, the last byte and all of the last bytes among them."""
     data = encode(TEXT)
     positions = {len(data) * step // 40 for step in range(40)} | {len(data) - step for step in range(1, 13)}
@@ -189,7 +189,7 @@ def test_a_body_that_is_cut_is_never_complete(coding: str, encode: Callable[[byt
         assert TEXT.startswith(body)
 
 
-def test_a_cut_in_a_later_member_is_noticed_too() -> None:
+def test_B4_a_cut_in_a_later_member_is_noticed_too() -> None:
     first, second = gzip.compress(TEXT, mtime=0), gzip.compress(b"second", mtime=0)
     for cut in range(1, len(second)):
         body, complete = decode("gzip", first + second[:cut])
@@ -284,7 +284,7 @@ def made() -> dict[str, tuple[str, bytes]]:
     "name",
     ["gzip members", "one deflate stream", "one raw stream", "br", "zstd", "gzip in gzip", "deflate in br"],
 )
-def test_a_bomb_goes_off_piece_by_piece(name: str, made: dict[str, tuple[str, bytes]]) -> None:
+def test_B1_a_bomb_goes_off_piece_by_piece(name: str, made: dict[str, tuple[str, bytes]]) -> None:
     """B1: whoever stops at his cap has paid for his cap, not for the bomb."""
     coding, data = made[name]
     assert len(data) < 2 * MIB

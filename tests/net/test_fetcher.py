@@ -264,7 +264,7 @@ def test_a_body_may_be_cut_instead(site: Site) -> None:
     assert not good(fetch(site.url("/"), max_body=1000, cut=True)).truncated
 
 
-def test_the_cap_counts_decoded_bytes(site: Site) -> None:
+def test_B1_the_cap_counts_decoded_bytes(site: Site) -> None:
     """B1: 10 kB on the wire, 16 MiB in memory."""
     site.page("/", gzip.compress(bytes(16 * MIB)), headers={"Content-Encoding": "gzip"})
     start = time.perf_counter()
@@ -272,7 +272,7 @@ def test_the_cap_counts_decoded_bytes(site: Site) -> None:
     assert time.perf_counter() - start < 1
 
 
-def test_an_endless_body_ends_at_the_cap() -> None:
+def test_B5_an_endless_body_ends_at_the_cap() -> None:
     wire = endless(OK + b"\r\n", b"x" * 10_000)
     start = time.perf_counter()
     assert bad(fetch_from(wire)).reason is Reason.TOO_LARGE
@@ -293,7 +293,7 @@ def test_an_endless_body_ends_at_the_cap() -> None:
     ],
     ids=["length", "no last chunk", "no end", "in a chunk"],
 )
-def test_a_body_shorter_than_announced_is_kept_and_marked(data: bytes, then: str) -> None:
+def test_B4_a_body_shorter_than_announced_is_kept_and_marked(data: bytes, then: str) -> None:
     answer = good(fetch_from(says(data, then=then, pause=0.05)))
     assert (answer.status, answer.body, answer.truncated) == (200, b"hello", True)
 
@@ -307,7 +307,7 @@ PACKED = gzip.compress(b"a page of some length, " * 20, mtime=0)
 
 
 @pytest.mark.parametrize("length", range(1, len(PACKED), 3))
-def test_a_coded_body_that_is_cut_is_marked_even_if_its_length_is_right(length: int) -> None:
+def test_B4_a_coded_body_that_is_cut_is_marked_even_if_its_length_is_right(length: int) -> None:
     """B4: some cache kept half an answer, and serves it as a whole one. Also if nothing came out yet."""
     head = OK + f"Content-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n".encode()
     answer = good(fetch_from(says(head + PACKED[:length])))
@@ -353,7 +353,7 @@ def test_a_redirect_is_an_answer_and_not_followed(site: Site, status: int) -> No
 
 
 @pytest.mark.parametrize("coding", [b"", b"Content-Encoding: gzip\r\n", b"Content-Encoding: a,b,c,d,e,f\r\n"])
-def test_the_body_of_a_redirect_is_not_read(coding: bytes) -> None:
+def test_B2_the_body_of_a_redirect_is_not_read(coding: bytes) -> None:
     """B2: it may be endless or a bomb, and nobody looks at it."""
     wire = endless(b"HTTP/1.1 302 Found\r\nLocation: /b\r\n" + coding + b"\r\n", b"x" * 10_000)
 
@@ -417,7 +417,7 @@ def test_tls_to_a_plain_port_is_a_failed_handshake(site: Site) -> None:
     assert sent.count == 0
 
 
-def test_a_handshake_that_never_ends_frees_its_slot_in_time() -> None:
+def test_B8_a_handshake_that_never_ends_frees_its_slot_in_time() -> None:
     """B8: nothing has been asked yet, so that it is the host's fault."""
 
     async def main() -> Response | Failure:
@@ -496,7 +496,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(site: Site) -> None:
     ],
     ids=["nothing after the head", "a byte at a time", "a field at a time"],
 )
-def test_the_time_limit_is_for_the_whole_answer(wire: Wire) -> None:
+def test_B5_the_time_limit_is_for_the_whole_answer(wire: Wire) -> None:
     """B5: each byte comes in time, and the page never."""
     start = time.perf_counter()
     failure = bad(fetch_from(wire, timeout=0.3))
@@ -541,7 +541,7 @@ def test_an_end_instead_of_an_answer() -> None:
     ],
     ids=lambda data: data[:30].decode("latin-1").encode("unicode_escape").decode(),
 )
-def test_what_is_not_http_is_malformed(data: bytes) -> None:
+def test_B7_what_is_not_http_is_malformed(data: bytes) -> None:
     """B7: reject, never guess."""
     failure = bad(fetch_from(says(data, pause=0.02)))
     assert (failure.reason, failure.transient, failure.host_fault) == (Reason.MALFORMED, False, False)
@@ -557,7 +557,7 @@ def test_what_is_not_http_is_malformed(data: bytes) -> None:
     ],
     ids=["no line end", "no number", "negative", "enormous"],
 )
-def test_broken_chunks_are_never_a_whole_body(data: bytes) -> None:
+def test_B7_broken_chunks_are_never_a_whole_body(data: bytes) -> None:
     answer = fetch_from(says(data, pause=0.02))
     if isinstance(answer, Response):
         assert (answer.body, answer.truncated) == (b"hello", True)
@@ -577,21 +577,21 @@ def test_broken_chunks_are_never_a_whole_body(data: bytes) -> None:
     ids=["value", "name", "status line", "10,000 fields", "129 fields"],
 )
 @pytest.mark.parametrize("dripped", [False, True])
-def test_a_head_beyond_the_limits_is_malformed(data: bytes, dripped: bool) -> None:
+def test_B6_a_head_beyond_the_limits_is_malformed(data: bytes, dripped: bool) -> None:
     """B6: also if it comes over many reads, which aiohttp's limit once overlooked."""
     parts = [data[start : start + 1500] for start in range(0, 15_000, 1500)] if dripped else [data]
     failure = bad(fetch_from(says(*parts, then="hang", pause=0.01), timeout=2.0))
     assert failure.reason is Reason.MALFORMED
 
 
-def test_an_endless_head_is_refused_long_before_the_time_limit() -> None:
+def test_B6_an_endless_head_is_refused_long_before_the_time_limit() -> None:
     wire = endless(OK, b"X-Field: value\r\n" * 100)
     start = time.perf_counter()
     assert bad(fetch_from(wire)).reason is Reason.MALFORMED
     assert time.perf_counter() - start < 2
 
 
-def test_endless_interim_answers_end_with_the_time_limit() -> None:
+def test_B6_endless_interim_answers_end_with_the_time_limit() -> None:
     wire = endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
     start = time.perf_counter()
     failure = bad(fetch_from(wire, timeout=0.3))
@@ -607,7 +607,7 @@ def test_a_body_that_is_not_what_it_says_is_malformed(site: Site, coding: str) -
     assert failure.message == "the body is not what Content-Encoding says"
 
 
-def test_six_codings_are_refused(site: Site) -> None:
+def test_B3_six_codings_are_refused(site: Site) -> None:
     """B3."""
     site.page("/", "x", headers={"Content-Encoding": ", ".join(["gzip"] * 6)})
     failure = bad(fetch(site.url("/")))

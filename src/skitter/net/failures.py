@@ -10,6 +10,7 @@ import aiohttp
 from skitter.model import Failure, Reason
 from skitter.net.body import DamagedBody, TooManyCodings
 from skitter.net.guard import RefusedAddress
+from skitter.net.speed import LEAST_SPEED, TooSlow
 from skitter.rules.addresses import REFUSED
 
 __all__ = ["translate"]
@@ -31,6 +32,7 @@ _TABLE: tuple[tuple[type[BaseException], Reason, str, bool, bool], ...] = (
     (aiohttp.ClientResponseError, Reason.MALFORMED, "not a valid HTTP response", False, False),
     (aiohttp.ClientPayloadError, Reason.MALFORMED, "not a valid HTTP body", False, False),
     (aiohttp.InvalidURL, Reason.MALFORMED, "not a URL that can be requested", False, False),
+    (TooSlow, Reason.TOO_SLOW, f"less than {LEAST_SPEED} bytes a second", True, False),
     (TooManyCodings, Reason.MALFORMED, "too many content codings", False, False),
     (DamagedBody, Reason.MALFORMED, "the body is not what Content-Encoding says", False, False),
     (aiohttp.ClientError, Reason.UNREACHABLE, "request failed", True, False),

@@ -24,6 +24,7 @@ from skitter.net.failures import translate
 from skitter.net.guard import Guard, RefusedAddress
 from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
+from skitter.net.speed import Speed
 from skitter.ports import Clock, Take
 from skitter.rules.groups import literal_address
 from skitter.rules.url import authority_of, hostname_of
@@ -170,9 +171,11 @@ class AiohttpFetcher:
         take = trip.take if response.status < 300 else None
         pieces: list[bytes] = []
         size, whole, came = 0, True, False
+        speed = Speed(self._clock.now())
         try:
             async for chunk in response.content.iter_any():
                 came = came or bool(chunk)
+                speed.came(len(chunk), self._clock.now())
                 for piece in decoder.feed(chunk):
                     size += len(piece)
                     if take is None:
