@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_PORT := 8273
 URL ?=
 
-.PHONY: crawl test crash bench bench-profile bench-small lint clean
+.PHONY: crawl test crash bench bench-profile bench-small soak lint clean
 .DELETE_ON_ERROR:
 
 # Stamps are newer than pyproject.toml when what it asks for is installed.
@@ -59,6 +59,11 @@ bench-profile: $(BENCH)/installed
 
 bench-small: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/speed/small.py
+
+# Does anything grow in a long crawl of bad servers? `make soak MINUTES=5` for a look.
+MINUTES ?= 30
+soak: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/soak/run.py --minutes $(MINUTES) --out $(BENCH)/soak
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

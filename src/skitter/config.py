@@ -13,6 +13,7 @@ from typing import Any
 
 from skitter.errors import ConfigError
 from skitter.values import (
+    BadSecret,
     nearest,
     parse_choice,
     parse_duration,
@@ -76,10 +77,11 @@ def _option(
     metavar: str | None = None,
     *,
     short: str | None = None,
+    secret: bool = False,
 ) -> Any:
     many = default == ()
     facts = {"help": text, "parse": parse, "metavar": metavar, "short": short, "many": many}
-    return field(default=default, metadata=facts)
+    return field(default=default, metadata=facts, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +186,11 @@ class Http:
 
     header: tuple[str, ...] = _option(
         (),
-        "request header, to the seeds' origins only; repeatable",
+        "request header, to the seeds' origins only, or @FILE; repeatable",
         parse_header,
         "'Name: value'",
         short="-H",
+        secret=True,
     )
     user_agent: str = _option(
         _USER_AGENT,
@@ -198,20 +201,26 @@ class Http:
     )
     cookie: tuple[str, ...] = _option(
         (),
-        "cookie, to the seeds' origins only; repeatable",
+        "cookie, to the seeds' origins only, or @FILE; repeatable",
         parse_pair("=", "name=value"),
         "'k=v'",
         short="-b",
+        secret=True,
     )
     auth: str | None = _option(
-        None, "HTTP Basic credentials, to the seeds' origins only", parse_pair(":", "USER:PASS"), "USER:PASS"
+        None,
+        "HTTP Basic credentials, to the seeds' origins only, or @FILE",
+        parse_pair(":", "USER:PASS"),
+        "USER:PASS",
+        secret=True,
     )
     proxy: str | None = _option(
         None,
-        "http:// proxy for all requests",
+        "http:// proxy for all requests, or @FILE",
         parse_proxy,
         "PROXY",
         short="-x",
+        secret=True,
     )
     # Off: whoever links to a crawled page must not choose what is asked of the network around it.
     allow_private: bool = _option(
@@ -338,6 +347,8 @@ def _read(option: Option, value: object, said: str) -> object:
     for item in several:
         try:
             parsed.append(option.parse(item))
+        except BadSecret as error:  # logs keep what is said here
+            raise ConfigError(f"{said}: {error}") from None
         except ValueError as error:
             raise ConfigError(f"{said}: {item!r}: {error}") from None
     return tuple(parsed) if option.many else parsed[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -12,7 +14,15 @@ from skitter.config import Config, Scope
 from skitter.errors import JobError, StorageError
 from skitter.frontier import Database, Ledger, Store, shift
 from skitter.lock import LOCK, JobLock
-from skitter.outputs import ITEMS, blame, check_outputs, looks_ours, refuse_busy, refuse_strangers
+from skitter.outputs import (
+    ITEMS,
+    blame,
+    check_outputs,
+    is_inside,
+    looks_ours,
+    refuse_busy,
+    refuse_strangers,
+)
 from skitter.ports import Sink
 from skitter.recovery import is_whole, job_sinks
 from skitter.rules.url import authority_of
@@ -24,6 +34,9 @@ _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _PAGES = "pages.jsonl"
 # A date that was set by less is a clock that runs a little fast or slow.
 _LEAST_SKEW = 2.0
+# A host that makes a good file name, as those of the DNS do (of at most 253 characters, without the port).
+_LONGEST = 235
+_PLAIN = re.compile(rf"[a-z0-9_][a-z0-9._-]{{0,{_LONGEST - 1}}}")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -44,8 +57,15 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def folder_for(url: str) -> str:
-    """The default folder of a job that begins with ``url``: ``example.com.crawl``."""
+    """The default folder of a job that begins with ``url``: ``example.com.crawl``.
+
+    The URL Standard allows hosts such as ``..``, ``-rf`` and ``$(id)``, of any length: what is not fit for a
+    file name is replaced, and then a checksum keeps two hosts apart (F1).
+    """
     name = authority_of(url).replace("[", "").replace("]", "").replace(":", "-")
+    if not _PLAIN.fullmatch(name):
+        plain = re.sub(r"^[.-]|[^a-z0-9._-]", "_", name[:_LONGEST])
+        name = f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"
     return f"{name}.crawl"
 
 
@@ -57,6 +77,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     path = Path(folder)
     records = config.output.output or (str(path / _PAGES),)
     outputs = (*records, *items)
+    _refuse_links(path, outputs, named=config.output.job is not None)
     _check_folder(path)
     check_outputs(outputs, path)
     with blame(folder):
@@ -84,6 +105,18 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
         lock.release()
         raise
     return Job(path, store, sinks, outputs, lock, tuple(notes))
+
+
+def _refuse_links(path: Path, outputs: Sequence[str], *, named: bool) -> None:
+    """Names that are ours lead nowhere else: whoever put a link there may want a file of the user's to be
+    overwritten (F1). A folder or an output elsewhere that the user named may be a link of his."""
+    if path.is_symlink() and not named:
+        raise JobError(f"{path}: is a symbolic link; --job {path} follows it")
+    inside = [output for output in outputs if output != "-" and is_inside(path, output)]
+    ours = (LOCK, *_DATABASE_FILES, f"{DATABASE}-journal")
+    for file in (*(path / name for name in ours), *map(Path, inside)):
+        if file.is_symlink():
+            raise JobError(f"{file}: is a symbolic link, which a job's own file never is; remove it")
 
 
 def _check_folder(path: Path) -> None:

@@ -61,7 +61,8 @@ class JobLock:
     def acquire(self) -> None:
         """Take the lock. Raises JobError, with the owner's process id, if another process has it."""
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # it is emptied: never another file
+            self._file = os.open(self._path, flags, 0o600)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
         try:

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from functools import partial
 from typing import NoReturn
 
 from skitter.errors import ConfigError
+from skitter.escape import printable
 
 __all__ = ["Hired", "Nursery", "Work"]
 
@@ -99,7 +101,8 @@ def _fork(child: Callable[[], None], close: tuple[socket.socket, ...]) -> int:
         child()
         code = 0
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        for line in traceback.format_exc().splitlines():  # a stranger's text may be in it
+            sys.stderr.write(f"{printable(line)}\n")
     finally:
         with suppress(OSError, ValueError):
             sys.stderr.flush()

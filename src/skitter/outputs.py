@@ -23,6 +23,7 @@ __all__ = [
     "blame",
     "check_outputs",
     "closed_on_error",
+    "is_inside",
     "looks_ours",
     "name_in_job",
     "plain_sinks",
@@ -137,6 +138,13 @@ def refuse_strangers(
             continue
         if path.is_file() and path.stat().st_size:
             raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
+
+
+def is_inside(folder: Path, output: str) -> bool:
+    """Does this output lie in the job's own folder? Then it is closed to others, as records may hold what the
+    user's credentials opened; elsewhere it is like all that he makes. A link lies where it is, not where it
+    leads."""
+    return Path(output).parent.resolve().is_relative_to(folder.resolve())
 
 
 def name_in_job(folder: Path, output: str) -> str:

@@ -18,7 +18,7 @@ from skitter.errors import JobError
 from skitter.failpoint import reached
 from skitter.frontier import Ledger
 from skitter.model import Held, Mark
-from skitter.outputs import ITEMS, blame, closed_on_error, name_in_job
+from skitter.outputs import ITEMS, blame, closed_on_error, is_inside, name_in_job
 from skitter.ports import Sink
 from skitter.sinks import sink_for
 
@@ -69,7 +69,8 @@ def job_sinks(
 
 def _output(folder: Path, path: str, *, is_items: bool, fields: bool) -> _Output:
     name = (ITEMS if is_items else "") + (path if path == "-" else name_in_job(folder, path))
-    return _Output(path, name, sink_for(path, name, items=is_items), is_items, fields, is_items or fields)
+    sink = sink_for(path, name, items=is_items, private=is_inside(folder, path))
+    return _Output(path, name, sink, is_items, fields, is_items or fields)
 
 
 # -- what is there ---------------------------------------------------------------------------

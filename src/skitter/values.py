@@ -7,8 +7,10 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 __all__ = [
+    "BadSecret",
     "nearest",
     "parse_choice",
     "parse_duration",
@@ -133,31 +135,52 @@ def parse_choice(*known: str) -> Callable[[object], str]:
     return parse
 
 
+class BadSecret(ValueError):
+    """What is wrong with a value that may hold a password: the message has to stand without the value."""
+
+
 def parse_header(value: object) -> str:
-    """``Name: value``. Raises ValueError."""
-    name, colon, content = parse_text(value).partition(":")
-    if colon and re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        return f"{name}: {content.strip()}"
-    raise ValueError("give a header as 'Name: value'")
+    """``Name: value``. Raises BadSecret."""
+    name, colon, content = _secret(value).partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise BadSecret("give a header as 'Name: value'")
+    if name.lower() == "proxy-authorization":  # in a tunnel it would go to the origin (A8)
+        raise BadSecret(f"{name} is for a proxy: give it as -x http://USER:PASS@HOST:PORT")
+    return f"{name}: {content.strip()}"
 
 
 def parse_proxy(value: object) -> str:
-    """``http://HOST:PORT``. Raises ValueError."""
-    text = parse_text(value)
-    if re.fullmatch(r"https?://[^/\s]+/?", text):
-        return text
-    raise ValueError("write it as http://HOST:PORT")
+    """``http://HOST:PORT``, with ``USER:PASS@`` before the host if the proxy wants it. Raises BadSecret."""
+    text = _secret(value)
+    try:
+        # A port that is none raises; without a host the URL means nothing.
+        is_one = bool(re.fullmatch(r"https?://[^/?#\s]+/?", text) and urlsplit(text).hostname)
+        is_one = is_one and urlsplit(text).port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise BadSecret(
+            "write it as http://HOST:PORT or http://USER:PASS@HOST:PORT, with %40 for @ and %2F for / in PASS"
+        )
+    return text
 
 
 def parse_pair(separator: str, example: str) -> Callable[[object], str]:
-    """A parser of text with a separator in it, as in ``example``."""
+    """A parser of text with a separator in it, as in ``example``. It raises BadSecret."""
 
     def parse(value: object) -> str:
-        if separator in (text := parse_text(value)):
+        if separator in (text := _secret(value)):
             return text
-        raise ValueError(f"write it as {example}")
+        raise BadSecret(f"write it as {example}")
 
     return parse
+
+
+def _secret(value: object) -> str:
+    try:
+        return parse_text(value)
+    except ValueError as error:
+        raise BadSecret(str(error)) from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

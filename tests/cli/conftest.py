@@ -16,6 +16,9 @@ from skitter.testing import Site, demo, endpoints
 
 Skitter = Callable[..., subprocess.CompletedProcess[str]]
 
+# A bare environment; PYTHONPATH, where it is set, says which skitter is under test.
+BARE = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | {"TERM": "dumb"}
+
 
 @pytest.fixture
 def skitter(tmp_path: Path) -> Skitter:
@@ -29,7 +32,7 @@ def skitter(tmp_path: Path) -> Skitter:
             capture_output=True,
             text=True,
             timeout=100,
-            env={"PATH": os.environ["PATH"], "TERM": "dumb", **variables},
+            env={**BARE, **variables},
         )
 
     return run

@@ -60,10 +60,12 @@ def test_one_line_an_item_and_none_for_a_page_without(tmp_path: Path) -> None:
     assert lines(path) == [{"n": 1, "text": "é\n\u2028"}, {"n": 2}, {"n": 3}]
 
 
-def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_private_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Items may hold what the user's credentials opened."""
     path = tmp_path / "items.jsonl"
-    written(path, {"n": 1})
+    sink = JsonlSink(str(path), lines=item_lines, private=True)
+    sink.open(None)
+    sink.close()
     assert path.stat().st_mode & 0o077 == 0
 
 

@@ -311,9 +311,7 @@ def test_B13_who_asks_for_years_is_parked_with_its_date(site: Site, tmp_path: Pa
     assert summary.pending == 1
 
 
-@pytest.mark.parametrize(
-    "hint", ["-5", "soon", "", "0", "1.5.5", "٣", "Thu, 99 Foo 2026 00:00:00 GMT"]
-)
+@pytest.mark.parametrize("hint", ["-5", "soon", "", "0", "1.5.5", "٣", "Thu, 99 Foo 2026 00:00:00 GMT"])
 def test_B13_garbage_is_no_hint(site: Site, hint: str) -> None:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         if site.count("/") > 1:

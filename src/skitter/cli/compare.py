@@ -27,6 +27,7 @@ from skitter.compare.waterfall import waterfall
 from skitter.compare.wording import duration
 from skitter.engine.seeds import read_seed
 from skitter.errors import ConfigError
+from skitter.escape import escape_json
 from skitter.net import run_loop
 from skitter.observe.text import printable, seconds
 from skitter.values import parse_duration
@@ -67,7 +68,8 @@ def run(found: argparse.Namespace) -> int:
     sentences = explain(report)
     _write(report, sentences, found)
     if found.json == "-":
-        sys.stdout.write(as_json(report, sentences).decode())
+        lines = as_json(report, sentences).decode().split("\n")
+        sys.stdout.write("\n".join(map(escape_json, lines)))
     else:
         _show(report, sentences, no_color=found.no_color)
     return 0

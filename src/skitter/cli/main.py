@@ -62,7 +62,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception:
-        traceback.print_exc()
+        from skitter.observe.text import printable
+
+        for line in traceback.format_exc().splitlines():  # a message may quote what strangers wrote
+            say(printable(line))
         return _fail(
             "internal error, please report it; what was committed is safe: run the same command again",
             _INTERNAL,
@@ -70,8 +73,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    from skitter.observe.text import printable  # it loads what a quick `--help` does without
+
     text = message if message.startswith("skitter") else f"skitter: {message}"
-    say(text)
+    say(printable(text))
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -68,7 +69,8 @@ def _shown(name: str, default: object) -> str:
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Parse, with URLs and flags in any order. Raises UsageError that names the nearest option."""
     if arguments and ("://" in arguments[0] or arguments[0].startswith("www.")):
-        raise UsageError(f"skitter: which command? to crawl it: skitter crawl {arguments[0]}")
+        url = re.sub(r"//[^/?#]*@", "//", arguments[0])  # no password in messages
+        raise UsageError(f"skitter: which command? to crawl it: skitter crawl {url}")
     found, rest = parser.parse_known_args(arguments)
     command = f"skitter {found.command}" if getattr(found, "command", None) else "skitter"
     for word in rest:

@@ -31,7 +31,8 @@ _NO_SEED, _TOO_MANY_FAILED, _WAITING, _STORAGE = 3, 4, 6, 7
 
 def run_command(found: argparse.Namespace, command: str, fixed: Mapping[str, object] | None = None) -> int:
     """Run ``crawl`` or ``fetch``; the exit code. Everything is checked before anything is made."""
-    config = settings(found, fixed)
+    notes: list[str] = []
+    config = settings(found, fixed, notes.append)
     first, seeds = read_seeds(found.urls, config.output.input)
     if config.terminal.dry_run:
         return _dry_run(config, seeds)
@@ -43,6 +44,8 @@ def run_command(found: argparse.Namespace, command: str, fixed: Mapping[str, obj
     if command == "fetch" and folder is None and not config.output.output:
         config = _with_output(config, "-")
     display = Display(config.terminal)
+    for note in notes:
+        display.observe(Noted(note))
     config = _fit_open_files(config, display.observe)
     if config.politeness.no_robots:
         display.observe(Noted("robots.txt is ignored (--no-robots)"))

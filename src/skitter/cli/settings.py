@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from skitter.cli.secrets import from_files
 from skitter.config import Config, build, options
 from skitter.errors import ConfigError
 from skitter.failpoint import FAILPOINT, TRACE, check
@@ -19,27 +20,33 @@ __all__ = ["settings"]
 _PREFIX = "SKITTER_"
 
 
-def settings(found: argparse.Namespace, fixed: Mapping[str, object] | None = None) -> Config:
-    """Flags win, then variables, then the file. ``fixed`` are set by the command itself.
+def settings(
+    found: argparse.Namespace,
+    fixed: Mapping[str, object] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Config:
+    """Flags win, then variables, then the file. ``fixed`` are set by the command itself; ``note`` is told
+    what the operator should know.
 
     Raises ConfigError with the place of the mistake.
     """
     check()
     variables = _variables(os.environ)
-    path = found.config or variables.pop("config", None)
+    path = found.config or next((text for _, name, text in variables if name == "config"), None)
     flags = {name: value for name, value in vars(found).items() if name in options()}
-    return build(
+    sources: list[tuple[str, Mapping[str, object]]] = [
         *(_file(str(path)) if path else ()),
-        (f"{_PREFIX}{{}}", variables),
+        *((variable, {name: value}) for variable, name, value in variables if name != "config"),
         ("--{}", flags),
-        ("{}", fixed or {}),
-    )
+    ]
+    return build(*((label, from_files(values, note)) for label, values in sources), ("{}", fixed or {}))
 
 
-def _variables(environment: Mapping[str, str]) -> dict[str, object]:
-    """Values by option name; options that may be repeated take one value a line."""
+def _variables(environment: Mapping[str, str]) -> list[tuple[str, str, object]]:
+    """Variables, the options that they set, and their values; options that may be repeated take one value
+    a line."""
     known = options()
-    values: dict[str, object] = {}
+    values: list[tuple[str, str, object]] = []
     for variable, value in environment.items():
         name = variable.removeprefix(_PREFIX).lower()
         if not variable.startswith(_PREFIX) or variable in (FAILPOINT, TRACE):
@@ -48,7 +55,7 @@ def _variables(environment: Mapping[str, str]) -> dict[str, object]:
             close = nearest(variable, [_PREFIX + option.upper() for option in known])
             raise ConfigError(f"{variable}: unknown variable{close}")
         many = name in known and known[name].many
-        values[name] = value.splitlines() if many else value
+        values.append((variable, name, value.splitlines() if many else value))
     return values
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from skitter.escape import escape_json
 from skitter.frontier.status import HostWork, JobStatus, read_status
 from skitter.job import DATABASE
 from skitter.lock import owner_of
@@ -27,7 +28,7 @@ def run(found: argparse.Namespace) -> int:
     owner = owner_of(folder)
     if found.json:
         facts = {"running": owner, **msgspec.to_builtins(status), "rate": _rate(status)}
-        sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+        sys.stdout.write(escape_json(msgspec.json.encode(facts).decode()) + "\n")
     else:
         sys.stdout.write("\n".join(map(printable, _lines(status, owner))) + "\n")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -20,6 +21,9 @@ from skitter.model import (
 )
 
 __all__ = ["page_row", "unfetched_row"]
+
+# Of what may be no URL at all: whatever looks like user:password@ (A11).
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*[^/\\?#]*@")
 
 
 def page_row(
@@ -85,7 +89,7 @@ def _location(answer: Response | Failure, done: Done) -> str | None:
     """Where a redirect leads that is not followed, in printable ASCII."""
     location = answer.headers.first("location")
     if location and done.reason in (Reason.REDIRECT_LOOP, Reason.REDIRECTED):
-        return location[:2000].encode("ascii", "backslashreplace").decode()
+        return _USERINFO.sub(r"\1//", location)[:2000].encode("ascii", "backslashreplace").decode()
     return None
 
 

@@ -21,6 +21,9 @@ _CHUNK = 5000
 # "mailto:x" and "ftp://x" have a scheme; "localhost:8080" has a port.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 
+# A mistake is shown without what may be a password (A11), which may have a slash in it.
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*.*@")
+
 
 def read_seed(text: str) -> str:
     """The canonical URL of a seed; without a scheme it means https. Raises ConfigError."""
@@ -31,7 +34,8 @@ def read_seed(text: str) -> str:
     if url is None and not _SCHEME.match(stripped):
         url = canonical(f"https://{stripped}")
     if url is None or not stripped:
-        raise ConfigError(f"{stripped[:200]!r} is not an http or https URL")
+        shown = _USERINFO.sub(r"\1//", stripped)[:200]
+        raise ConfigError(f"{shown!r} is not an http or https URL")
     return without_userinfo(url)
 
 

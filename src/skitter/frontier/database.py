@@ -30,8 +30,9 @@ class Database:
         self.path = path
         self._log = Path(f"{path}-wal")
         with self.storage():
-            # Made by us first, so that nobody else can read it whatever the umask (F7).
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Made by us first, so that nobody else can read it whatever the umask (F7), nor lead us elsewhere
+            # by a link (F1); SQLite opens its own two beside it in the same way.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
             self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare(durable=durable)

@@ -338,7 +338,8 @@ def _with_credentials(plain: Mapping[str, str], http: Http) -> CIMultiDict[str]:
     for name, _ in pairs:  # as in curl, -H takes the place of what would be sent otherwise
         own.popall(name, None)
     for name, value in pairs:
-        own.add(name, value)
+        # aiohttp takes one spelling of a name for all that it sends.
+        own.add(next((known for known in own if known.lower() == name.lower()), name), value)
     return own
 
 

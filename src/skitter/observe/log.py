@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from skitter.escape import escape_json
 from skitter.events import (
     Answered,
     Blocked,
@@ -21,6 +22,7 @@ from skitter.events import (
     Requested,
     Retrying,
     RobotsRead,
+    SitemapRead,
     Started,
 )
 from skitter.model import Reason
@@ -73,6 +75,8 @@ def said(event: Event) -> str | None:
         case RobotsRead(origin, status, delay, rules):
             pace = f", one request in {seconds(delay)}" if delay else ""
             return f"{origin}/robots.txt: HTTP {status}, {rules} rules for us{pace}"
+        case SitemapRead(url, kind, admitted, error):
+            return f"{url}: {kind or 'no sitemap'}, {admitted:,} new URLs" + (f" ({error})" if error else "")
         case HostWaits(origin, _, wait, why):
             return f"{origin} waits {seconds(wait)}: {why}"
         case HostNarrowed(origin, window, why):
@@ -102,7 +106,7 @@ def _blocked(event: Blocked) -> str:
 
 
 class JsonLog:
-    """One JSON object a line: ``time``, ``event`` and the event's own fields."""
+    """One JSON object a line, in printable characters: ``time``, ``event`` and the event's own fields."""
 
     def __init__(self, console: StderrConsole, *, verbose: bool) -> None:
         self._console = console
@@ -115,7 +119,7 @@ class JsonLog:
             return
         line = {"time": datetime.now(UTC).isoformat(), "event": type(event).__name__.lower()}
         line |= msgspec.to_builtins(event)
-        self._console.say(msgspec.json.encode(line).decode())
+        self._console.say(escape_json(msgspec.json.encode(line).decode()))
 
 
 def _told_to_programs(event: Event) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skitter.escape import printable
 from skitter.model import FinishReason, Reason, Summary
 
 __all__ = ["counts", "printable", "seconds", "size", "summary_line"]
@@ -16,11 +17,6 @@ _HOW = {
     FinishReason.DISK_LOW: "stopped (the disk is nearly full)",
     FinishReason.STOPPED: "stopped",
 }
-
-
-def printable(text: str) -> str:
-    """One line without control characters, escape sequences or bidi overrides (F3, F4)."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def size(number: float) -> str:

@@ -16,6 +16,8 @@ REFUSALS = frozenset({429, 503})
 OVERLOADED = 504
 # May pass by itself: RFC 9110 408, RFC 8470 425, and the gateway family (520-529: CDNs' own).
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+# Of the proxy, not of the site (RFC 9110, 15.5.8); behind CONNECT aiohttp says so itself.
+_PROXY_REFUSES = 407
 # A Retry-After below a second says nothing: the usual backoff and the usual price.
 LEAST_WAIT = 1.0
 # The Fetch Standard's redirect limit, and that of browsers.
@@ -82,4 +84,6 @@ def _final(answer: Response) -> Done:
         return Done(Reason.FETCHED, answer.note)
     if answer.status == 304:
         return Done(Reason.NOT_MODIFIED)
+    if answer.status == _PROXY_REFUSES:
+        return Done(Reason.PROXY_ERROR, f"the proxy refused: HTTP {answer.status}")
     return Done(Reason.HTTP_ERROR, f"HTTP {answer.status}")

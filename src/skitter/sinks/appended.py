@@ -25,8 +25,11 @@ _TAIL, _HEAD = 64 * 1024, 64
 class AppendedFile:
     """Written with plain system calls: what :meth:`append` returned for is in the kernel's hands."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, private: bool = False) -> None:
+        """``private``: nobody else may read the file, and its name is no link to another (F1, F7). Otherwise
+        it is made as the user makes files."""
         self._path = path
+        self._private = private
         self._file: int | None = None
         self._length = 0
         self._began: Callable[[bytes], None] | None = None
@@ -64,9 +67,10 @@ class AppendedFile:
         """
         self._began = began
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        if self._private:
+            flags |= getattr(os, "O_NOFOLLOW", 0)
         try:
-            # 0600 as for the whole job (F7): records may hold what the user's credentials opened.
-            self._file = os.open(self._path, flags, 0o600)
+            self._file = os.open(self._path, flags, 0o600 if self._private else 0o666)
             if stat.S_ISREG(os.fstat(self._file).st_mode):
                 hold(self._file, self._path)
                 os.ftruncate(self._file, offset or 0)

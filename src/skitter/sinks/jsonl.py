@@ -20,13 +20,20 @@ class JsonlSink:
     """One file. The lines of a page are committed with that page; where the name ends in ``.gz``, each
     commit ends a member of the gzip file, so that the file can be cut there."""
 
-    def __init__(self, path: str, name: str | None = None, lines: Callable[[Row], bytes] = line_of) -> None:
+    def __init__(
+        self,
+        path: str,
+        name: str | None = None,
+        lines: Callable[[Row], bytes] = line_of,
+        *,
+        private: bool = False,
+    ) -> None:
         """``name`` is what the job knows the output by, if not by its path; ``lines`` makes what is written
-        of a row."""
+        of a row; ``private`` is for files of the job's own folder (:class:`AppendedFile`)."""
         self.name = name or path
         self._lines = lines
         self._compressed = path.endswith(".gz")
-        self._file = AppendedFile(path)
+        self._file = AppendedFile(path, private=private)
 
     def held(self, mark: Mark, head: bytes) -> Held:
         """Is what ``mark`` stands for there? Raises StorageError."""

@@ -7,6 +7,7 @@ import select
 from collections.abc import Callable, Sequence
 
 from skitter.errors import StorageError
+from skitter.escape import escape_json
 from skitter.model import Held, Mark, Row
 from skitter.sinks.line import line_of
 
@@ -16,12 +17,14 @@ _STDOUT = 1
 
 
 class StdoutSink:
-    """Writes to file descriptor 1."""
+    """Writes to file descriptor 1. On a terminal, what strangers wrote must not be obeyed (F3): there all
+    that is not printable is escaped, which leaves it the same JSON."""
 
     def __init__(self, lines: Callable[[Row], bytes] = line_of, name: str | None = None) -> None:
         """``lines`` makes what is written of a row."""
         self.name = name or "-"
         self._lines = lines
+        self._is_terminal = os.isatty(_STDOUT)
 
     def held(self, mark: Mark, head: bytes) -> Held:
         """Whatever was written is gone down the pipe."""
@@ -32,7 +35,8 @@ class StdoutSink:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Raises BrokenPipeError when the reader went away, StorageError for anything else."""
-        data = memoryview(b"".join([self._lines(row) for row in rows]))
+        content = b"".join([self._lines(row) for row in rows])
+        data = memoryview(_escaped(content) if self._is_terminal else content)
         while data:
             try:
                 data = data[os.write(_STDOUT, data) :]
@@ -48,3 +52,7 @@ class StdoutSink:
 
     def close(self) -> None:
         """Standard output stays open."""
+
+
+def _escaped(lines: bytes) -> bytes:
+    return b"".join([escape_json(line.decode()).encode() + b"\n" for line in lines.split(b"\n")[:-1]])
