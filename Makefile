@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_PORT := 8273
 URL ?=
 
-.PHONY: crawl test crash bench bench-profile bench-small soak lint clean
+.PHONY: crawl test crash fuzz soak bench bench-profile bench-small lint clean
 .DELETE_ON_ERROR:
 
 # Stamps are newer than pyproject.toml when what it asks for is installed.
@@ -36,6 +36,11 @@ test: $(VENV)/installed-dev
 KILLS ?= 300
 crash: $(VENV)/installed-dev
 	$(BIN)/python -m tests.crash --kills $(KILLS)
+
+# Parsers of what strangers send, with new seeds until the time is over; a round takes about a minute.
+MINUTES ?= 10
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 # About an hour on a quiet machine with two cores; benchmarks/speed/README.md says how to run parts of it.
 BENCH := .bench

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
+from skitter.aside import Aside
 from skitter.clock import SystemClock
 from skitter.config import Config, build
 from skitter.content.page import Page
@@ -62,6 +63,7 @@ class Run:
         self._crew = crew_of(config, home, clock, observe, routes, adopt, wants_pages=deliver is not None)
         self._fetcher = self._crew or home
         self._open(config, command, folder, items, observe)
+        self._aside = Aside()
         self.engine = Engine(
             config,
             fetcher=self._fetcher,
@@ -74,6 +76,7 @@ class Run:
             watch=watch,
             governor=Governor(config.limits.concurrency, memory_used, observe, self._crew),
             disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
+            aside=self._aside.read,
         )
 
     def _open(
@@ -104,6 +107,7 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._aside.close()
         try:
             await self._fetcher.close()
         finally:

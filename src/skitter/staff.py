@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 
+from skitter.aside import Aside
 from skitter.config import Config
 from skitter.engine import Crew, Handlers, Route, Stopper, Worker, memory_for
 from skitter.events import Event, Observer
@@ -66,6 +67,7 @@ async def _work(
     """A worker's life."""
     tell: list[Callable[[Event], None]] = []
     watch = Watchdog(config.limits.slow_callback, lambda event: tell[0](event))
+    aside = Aside()
     worker = Worker(
         config,
         AiohttpFetcher(config.http, config.limits, clock, watch.lag),
@@ -74,7 +76,9 @@ async def _work(
         handlers=Handlers(routes) if routes else None,
         share=memory_used,
         wants_pages=wants_pages,
+        aside=aside.read,
     )
     tell.append(worker.tell)
     await worker.run(line, watch, adopt)
+    aside.close()
     os._exit(0)  # the owner has hung up: there is nothing left to be tidy for

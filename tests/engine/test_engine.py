@@ -576,7 +576,7 @@ def test_a_parser_that_trips_ends_the_page_and_not_the_crawl(monkeypatch: pytest
     def broken(*_: object) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("skitter.engine.visit.read", broken)
+    monkeypatch.setattr("skitter.engine.reader.read", broken)
     world = World()
     world.web.page(f"{A}/")
     world.crawl(f"{A}/", f"{A}/gone")

@@ -48,6 +48,8 @@ def test_every_status_has_its_ending(status: int) -> None:
         assert verdict == Done(Reason.HTTP_ERROR, f"HTTP {status} without Location")
     elif status in TRANSIENT:
         assert verdict == RetryAt(NOW + 1.0, Reason.HTTP_ERROR, f"HTTP {status}")
+    elif status == 407:
+        assert verdict == Done(Reason.PROXY_ERROR, "the proxy refused: HTTP 407")
     else:
         assert verdict == Done(Reason.HTTP_ERROR, f"HTTP {status}")
 

@@ -7,6 +7,7 @@ next to nothing, by several names a walk through the document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from operator import methodcaller
 from typing import Any
 
@@ -16,9 +17,9 @@ from skitter.content.charset import decode
 from skitter.content.hrefs import Hrefs
 from skitter.content.robots_meta import directives
 from skitter.model import Reading
-from skitter.rules.url import canonical, without_userinfo
+from skitter.rules.url import MAX_URL, canonical, without_userinfo
 
-__all__ = ["base_of", "parse_html", "read_html"]
+__all__ = ["MAX_LINKS", "base_of", "parse_html", "read_html"]
 
 # Elements that lead to documents, and the attribute that says where.
 _SOURCES = (("a", "href"), ("area", "href"), ("iframe", "src"), ("frame", "src"))
@@ -26,6 +27,13 @@ _VALUE_OF = {name: methodcaller("attr", name) for name in ("href", "src")}
 _RELATIONS = frozenset({"next", "prev", "canonical", "alternate"})
 # Titles and descriptions are cut there: a record is a line, not a document.
 _MAX_TEXT = 2000
+# Links of a page that are looked at: as many as one sitemap may name (sitemaps.org). Heritrix takes 6,000,
+# Nutch 100.
+MAX_LINKS = 50_000
+# What the URLs of a page may take together, as far as its base makes them long: 1,024 of the longest base.
+_MAX_LINKS_SIZE = 8 * 1024 * 1024
+# Long on purpose, and never links.
+_NO_LINKS = ("data:", "javascript:")
 
 
 def read_html(
@@ -51,17 +59,22 @@ def read_html(
     said = _links(document, relations)
     for target in _refresh(document, base):
         said.setdefault(target, True)
+    said, note = _capped(_without_fragments(said), base)
+    links = (hrefs or Hrefs()).resolve(said, base)
+    if len(links) < len(said):  # some lead nowhere, or to the same place
+        note = _joined(note, _too_long(said))
     return Reading(
         charset=document.encoding,
         lang=_lang(document),
         title=_text_of(head.find("title") if head else None),
         description=_description(metas),
         canonical=_canonical(relations, base),
-        links=(hrefs or Hrefs()).resolve(_without_fragments(said), base),
+        links=links,
         noindex=noindex,
         nofollow=nofollow,
         text=document.to_text() if "text" in fields else None,
         html=decode(body, document.encoding) if "html" in fields else None,
+        note=note,
     )
 
 
@@ -132,6 +145,27 @@ def _without_fragments(said: dict[str, bool]) -> dict[str, bool]:
     return bare
 
 
+def _capped(said: dict[str, bool], base: str) -> tuple[dict[str, bool], str | None]:
+    """As many references as are looked at, and a note if these are not all."""
+    most = min(MAX_LINKS, _MAX_LINKS_SIZE // len(base))
+    if len(said) <= most:
+        return said, None
+    return dict(islice(said.items(), most)), f"links beyond the first {most:,} are not followed"
+
+
+def _too_long(said: dict[str, bool]) -> str | None:
+    if max(map(len, said)) <= MAX_URL:
+        return None
+    for raw in said:
+        if len(raw) > MAX_URL and not raw[:32].strip().lower().startswith(_NO_LINKS):
+            return f"links longer than {MAX_URL:,} characters are not followed"
+    return None
+
+
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(filter(None, notes)) or None
+
+
 def _meta_robots(metas: list[Any], token: str) -> Iterator[str]:
     for element in metas:
         if (element.attr("name") or "").lower() in ("robots", token.lower()):
@@ -165,4 +199,5 @@ def _text_of(element: Any) -> str | None:
 
 def _folded(text: str | None) -> str | None:
     """White space folded, ends stripped, cut; None if nothing is left."""
-    return " ".join(text.split())[:_MAX_TEXT] or None if text else None
+    # No more words than can show: a title may be of 10 MB.
+    return " ".join(text.split(None, _MAX_TEXT)[:_MAX_TEXT])[:_MAX_TEXT] or None if text else None

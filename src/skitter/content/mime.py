@@ -8,6 +8,8 @@ from functools import lru_cache
 __all__ = ["is_html", "media_type"]
 
 _TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
+# What is looked at of the field: no media type is longer than a few hundred characters with its parameters.
+_LONGEST = 4096
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -20,7 +22,7 @@ def media_type(header: str | None) -> tuple[str | None, str | None]:
     """
     essence: str | None = None
     charset: str | None = None
-    for part in _outside_quotes(header or ""):
+    for part in _outside_quotes((header or "")[:_LONGEST]):
         found = part.partition(";")[0].strip().lower()
         said = _charset(part)
         if not _TYPE.fullmatch(found):

@@ -10,7 +10,13 @@ from skitter.content.mime import is_html, media_type
 from skitter.content.robots_meta import directives
 from skitter.model import Reading, Response
 
-__all__ = ["read"]
+__all__ = ["Unreadable", "read"]
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A document that could not be read, and why, in words for the record."""
+
+    why: str
 
 
 def read(
@@ -20,7 +26,7 @@ def read(
     ``hrefs`` knows what earlier pages said.
 
     Only HTML and XHTML are parsed. Whatever the bytes are, the result is a value: a document that
-    the parser cannot take ends with a ``note``.
+    exceeds a bound is read up to there, and a ``note`` says so.
     """
     essence, charset = media_type(response.headers.get("content-type"))
     noindex, nofollow = directives(

@@ -9,6 +9,9 @@ __all__ = ["directives"]
 # Directives that take a value: "max-snippet: 20" is not a directive for a crawler of that name.
 _WITH_VALUE = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 
+# What is looked at of one field; all directives there are, for ten crawlers, are a tenth of that.
+_LONGEST = 16 * 1024
+
 
 def directives(fields: Iterable[str], token: str) -> tuple[bool, bool]:
     """(noindex, nofollow) as the fields say to the crawler named ``token``.
@@ -19,7 +22,7 @@ def directives(fields: Iterable[str], token: str) -> tuple[bool, bool]:
     said: set[str] = set()
     for text in fields:
         applies = True
-        for part in text.lower().split(","):
+        for part in text[:_LONGEST].lower().split(","):
             name, colon, value = part.partition(":")
             name = name.strip()
             # A date has colons too ("unavailable_after: Wed, 03 Dec 2030 13:09:53 GMT"), but no name has

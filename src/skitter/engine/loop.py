@@ -15,6 +15,7 @@ from skitter.engine.crew import Crew
 from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
 from skitter.engine.lanes import Lanes
+from skitter.engine.reader import ReadAside
 from skitter.engine.seeds import SeedReader
 from skitter.engine.sitemaps import Sitemaps
 from skitter.engine.tell import Deliver, Teller
@@ -67,17 +68,18 @@ class Engine:
         governor: Governor | None = None,
         disk_low: Callable[[], str | None] | None = None,
         chance: Callable[[], float] = random.random,
+        aside: ReadAside | None = None,
     ) -> None:
         self._config, self._frontier, self._clock, self._observe = config, frontier, clock, observe
         self._bounds = Bounds(config.scope)
-        self._wake = asyncio.Event()
+        self._wake, self._hard_stop = asyncio.Event(), asyncio.Event()
         self._lanes = Lanes(config, fetcher, frontier, clock, observe, chance, self._wake)
         contact = self._lanes.contact
         self._committer = Committer(
             config, frontier, sinks, clock, contact.take_states, self._apply, disk_low, self._run_low
         )
         contact.changed = self._committer.touch
-        self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers)
+        self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers, aside)
         teller = Teller(clock, observe, deliver)
         self.calls = Calls(config, self._lanes, self._visitor, teller, clock, self._wake)
         self._watch, self._governor, self._loop = watch, governor, None
@@ -91,7 +93,6 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
-        self._hard_stop = asyncio.Event()
 
     def _make_visits(self, teller: Teller) -> Visits:
         return Visits(

@@ -33,8 +33,9 @@ def page_row(
     reading: Reading,
     started: float,
     fields: frozenset[str],
+    digest: str | None = None,
 ) -> Row:
-    """The record of a URL that was asked for; ``entry.attempts`` counts this try too."""
+    """The record of a URL that was asked for, this try counted; ``digest`` is its SHA-256, if known."""
     body = answer.body if isinstance(answer, Response) else b""
     redirect = isinstance(verdict, Redirect)
     record = Record(
@@ -53,7 +54,7 @@ def page_row(
         canonical=reading.canonical,
         size=len(body) if isinstance(answer, Response) else answer.size,
         truncated=answer.truncated if isinstance(answer, Response) else answer.size > 0,
-        sha256=sha256(body).hexdigest() if isinstance(answer, Response) and not redirect else None,
+        sha256=digest or sha256(body).hexdigest() if isinstance(answer, Response) and not redirect else None,
         links=len(reading.links),
         noindex=reading.noindex,
         nofollow=reading.nofollow,
@@ -62,7 +63,7 @@ def page_row(
         ttfb=round(answer.ttfb, 6),
         elapsed=round(answer.elapsed, 6),
         attempts=entry.attempts,
-        error=verdict.note if isinstance(verdict, Redirect) else verdict.error,
+        error=verdict.note if isinstance(verdict, Redirect) else _error(verdict, reading),
     )
     return Row(record, _extra(answer, reading, fields) if fields else None)
 
@@ -83,6 +84,11 @@ def unfetched_row(entry: Entry, done: Done, now: float) -> Row:
             error=done.error,
         )
     )
+
+
+def _error(done: Done, reading: Reading) -> str | None:
+    """What went wrong, and what was left out, in one line."""
+    return "; ".join(filter(None, (done.error, reading.note))) or None
 
 
 def _location(answer: Response | Failure, done: Done) -> str | None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from hashlib import sha256
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from skitter.config import Config
-from skitter.content.hrefs import Hrefs
 from skitter.content.mime import media_type
 from skitter.content.page import Page
-from skitter.content.read import read
+from skitter.content.read import Unreadable
 from skitter.engine.handlers import Handled, Handlers
+from skitter.engine.reader import ReadAside, Reader
 from skitter.engine.record import page_row, unfetched_row
 from skitter.model import (
     Done,
     Entry,
     Failure,
+    Link,
     Reading,
     Reason,
     Redirect,
@@ -37,9 +39,11 @@ from skitter.rules.verdict import LEAST_WAIT, judge
 
 __all__ = ["Visited", "Visitor"]
 
-# Above this, a page would hold the loop for more than some ten milliseconds. Below, a thread gains nothing:
-# the parser keeps the interpreter, and the two fight for it (docs/decisions.md).
-_PARSE_OFF_LOOP = 2 * 1024 * 1024
+
+# Links that are judged in one go: some 5 ms, if all are new.
+_AT_ONCE = 1_000
+# Bodies that are hashed in a thread, where it holds nobody up: a millisecond's worth.
+_LONG = 1024 * 1024
 
 
 class Visited(NamedTuple):
@@ -64,17 +68,18 @@ class Visitor:
         chance: Callable[[], float],
         knows: Callable[[int], bool],
         handlers: Handlers | None = None,
+        aside: ReadAside | None = None,
     ) -> None:
-        """``knows`` says that the URL of a key is admitted for certain: its links need no further look."""
+        """``knows`` says that the URL of a key is admitted for certain: its links need no further look.
+        ``aside`` reads what would hold the loop."""
         self._retries = config.limits.retries
         self._fields = frozenset(config.output.field)
         self._follows = config.scope.scope != "page"
-        self._token = product_token(config.http.user_agent)
         self._bounds = bounds
         self._clock = clock
         self._chance = chance
         self._knows = knows
-        self._hrefs = Hrefs()
+        self._reader = Reader(product_token(config.http.user_agent), self._fields, aside)
         self._handlers = handlers
 
     async def settle(
@@ -149,7 +154,10 @@ class Visitor:
         reading = Reading(content_type=media_type(answer.headers.get("content-type"))[0])
         if verdict.reason is Reason.FETCHED and isinstance(answer, Response):
             verdict, reading = await self._read(answer, verdict, reading)
-        row = page_row(tried, answer, verdict, reading, started, self._fields)
+        digest = None
+        if isinstance(answer, Response) and len(answer.body) > _LONG:
+            digest = (await asyncio.to_thread(sha256, answer.body)).hexdigest()
+        row = page_row(tried, answer, verdict, reading, started, self._fields, digest)
         page = _page(row, answer, reading)
         handled = None
         if self._handlers is not None and page.ok:
@@ -159,20 +167,21 @@ class Visitor:
             if handled.error:
                 record = replace(row.record, reason=Reason.HANDLER_ERROR, error=handled.error)
                 row, page.record = replace(row, record=record), record
-        found, links = self._found(entry, reading, handled)
+        found, links = await self._found(entry, reading, handled)
         return Visited(Settlement(entry, row, found=found, links=links), page=page)
 
     async def _read(self, answer: Response, verdict: Done, plain: Reading) -> tuple[Done, Reading]:
         try:
-            if len(answer.body) > _PARSE_OFF_LOOP:
-                return verdict, await asyncio.to_thread(read, answer, self._token, self._fields, self._hrefs)
-            return verdict, read(answer, self._token, self._fields, self._hrefs)
+            reading = await self._reader.read(answer)
         except MemoryError:  # says nothing about the page: the run ends, and the page is pending
             raise
         except Exception as error:  # whatever a parser trips over: the page ends, the crawl goes on
             return Done(Reason.UNPARSABLE, f"{type(error).__name__}: {error}"[:500]), plain
+        if isinstance(reading, Unreadable):
+            return Done(Reason.UNPARSABLE, reading.why), plain
+        return verdict, reading
 
-    def _found(
+    async def _found(
         self, entry: Entry, reading: Reading, handled: Handled | None
     ) -> tuple[tuple[Entry, ...], bytes]:
         """The links that are admitted and not known yet, and the keys of all. A handler that steers says
@@ -180,15 +189,21 @@ class Visitor:
         found: list[Entry] = []
         links, depth = reading.links, entry.depth + 1
         if self._follows and not reading.nofollow and not (handled and handled.steers):
-            found = [
-                Entry(link.url, link.key, link.origin, depth, entry.url, reach=entry.reach)
-                for link in links
-                if link.follow and not self._knows(link.key) and self._bounds.refuses(link.url, depth) is None
-            ]
+            for start in range(0, len(links), _AT_ONCE):
+                if start:
+                    await asyncio.sleep(0)
+                found += self._new(links[start : start + _AT_ONCE], depth, entry)
         for url in dict.fromkeys(handled.urls if handled else ()):
             if self._bounds.refuses(url, depth) is None:
                 found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url, reach=entry.reach))
         return tuple(found), struct.pack(f">{len(links)}q", *[link.key for link in links])
+
+    def _new(self, links: tuple[Link, ...], depth: int, parent: Entry) -> list[Entry]:
+        return [
+            Entry(link.url, link.key, link.origin, depth, parent.url, reach=parent.reach)
+            for link in links
+            if link.follow and not self._knows(link.key) and self._bounds.refuses(link.url, depth) is None
+        ]
 
 
 def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from skitter.config import Config
 from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
+from skitter.engine.reader import ReadAside
 from skitter.engine.visit import Visited, Visitor
 from skitter.engine.wire import (
     SLOT,
@@ -87,6 +88,7 @@ class Worker:
         handlers: Handlers | None,
         share: Callable[[], float],
         wants_pages: bool,
+        aside: ReadAside | None = None,
     ) -> None:
         """``memory`` is shared with the owner, ``share`` says how much of the machine's is in use."""
         self._config = config
@@ -98,7 +100,7 @@ class Worker:
         self._bounds = Bounds(config.scope)
         self._known = Known(_KNOWN)
         self._found: dict[int, list[int]] = {}  # keys that a visit found, until it is committed
-        self._visitor = Visitor(config, self._bounds, clock, random.random, self._knows, handlers)
+        self._visitor = Visitor(config, self._bounds, clock, random.random, self._knows, handlers, aside)
         self._governor = Governor(config.limits.concurrency, share, self.tell)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._over = asyncio.Event()

@@ -1,7 +1,8 @@
 """robots.txt: parsing and matching, complete to RFC 9309.
 
 Matching is linear in the length of rule and path: the literal pieces of a rule are found one after
-the other (THREATS section 6); no regular expression, no backtracking.
+the other (THREATS section 6); no regular expression, no backtracking. How the rule that decides is found
+among many: :mod:`skitter.rules.robots_rules`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
+from functools import lru_cache
 
 import msgspec
+
+from skitter.rules.robots_rules import Rule, Rules, octets_of
 
 __all__ = [
     "MAX_BYTES",
@@ -35,35 +38,17 @@ TTL = 24 * 3600.0
 _MAX_LINE = 16_664
 
 _TOKEN = re.compile(r"[A-Za-z_-]+")
-_AGENT_KEYS = frozenset({"user-agent", "useragent", "user agent"})
-# Misspellings that Google's parser takes too; refusing them would only let more be fetched.
-_DISALLOW_KEYS = frozenset({"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"})
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """One Allow or Disallow line; ``pieces`` are the literals between its wildcards."""
-
-    allow: bool
-    pattern: str
-    line: int
-    pieces: tuple[str, ...]
-    anchored: bool  # the pattern ends in "$"
-
-    def matches(self, target: str) -> bool:
-        """Does the rule apply to this path and query (as octets)?"""
-        first, *others = self.pieces
-        if not target.startswith(first):
-            return False
-        position = len(first)
-        if not others:
-            return not self.anchored or position == len(target)
-        last = others.pop() if self.anchored else ""
-        for piece in others:
-            found = target.find(piece, position)
-            if found < 0:
-                return False
-            position = found + len(piece)
-        return not self.anchored or (len(target) - len(last) >= position and target.endswith(last))
+# Misspellings of Disallow that Google's parser takes too; refusing them would only let more be fetched.
+_KINDS = {
+    **dict.fromkeys(("user-agent", "useragent", "user agent"), "agent"),
+    **dict.fromkeys(("sitemap", "site-map"), "sitemap"),
+    **dict.fromkeys(("disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"), "disallow"),
+    "allow": "allow",
+    "crawl-delay": "delay",
+}
+# Far beyond any that we know: longer ones need not be remembered.
+_LONGEST_KEY = 100
+_BLANK = " \t\0"
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -76,7 +61,7 @@ class Ruling(msgspec.Struct, frozen=True):
 class Robots(msgspec.Struct, frozen=True):
     """What one robots.txt says to one crawler."""
 
-    rules: tuple[Rule, ...] = ()  # longest pattern first; at the same length Allow first
+    rules: Rules = msgspec.field(default_factory=Rules)
     crawl_delay: float = 0.0  # seconds
     agent: str = "*"  # the group that applies
     sitemaps: tuple[str, ...] = ()
@@ -85,11 +70,8 @@ class Robots(msgspec.Struct, frozen=True):
         """Rule on a path and query: the longest match decides, Allow wins a tie (2.2.2)."""
         if target == "/robots.txt":  # always allowed (2.2.2)
             return Ruling(allowed=True)
-        octets = _octets(target)
-        for rule in self.rules:
-            if rule.matches(octets):
-                return Ruling(rule.allow, rule)
-        return Ruling(allowed=True)
+        rule = self.rules.deciding(octets_of(target))
+        return Ruling(allowed=True) if rule is None else Ruling(rule.allow, rule)
 
 
 def allow_all() -> Robots:
@@ -105,52 +87,52 @@ def product_token(user_agent: str) -> str:
 
 def parse(body: bytes, token: str) -> Robots:
     """Read a file for the crawler named ``token``. Nothing in it is an error."""
-    groups: dict[str, _Group] = {}
+    ours, everybodys = _Group(), _Group()
+    by_agent = {"*": everybodys, token.lower(): ours}
     sitemaps: list[str] = []
-    current: list[_Group] = []
+    current: list[_Group] = []  # those that what follows is for: at most the two that matter to us
     open_for_agents = False
-    for number, key, value in _lines(body):
-        if key in _AGENT_KEYS:
+    for number, kind, value in _lines(body):
+        if kind == "agent":
             if not open_for_agents:
                 current = []
             open_for_agents = True
-            current.append(groups.setdefault(_agent(value), _Group()))
-        elif key in ("sitemap", "site-map"):
+            group = by_agent.get(_agent(value))
+            if group is not None and group not in current:
+                group.is_there = True
+                current.append(group)
+        elif kind == "sitemap":
             sitemaps.append(value)
-        elif key == "allow" or key in _DISALLOW_KEYS:
-            open_for_agents = False
-            for group in current:
-                group.add(key == "allow", value, number)
-        elif key == "crawl-delay":
+        elif kind == "delay":
             for group in current:
                 group.delay(value)
-    return _robots(groups, token.lower(), tuple(sitemaps))
-
-
-def _robots(groups: dict[str, _Group], token: str, sitemaps: tuple[str, ...]) -> Robots:
-    agent = token if token in groups else "*"
-    group = groups.get(agent)
-    if group is None:
-        return Robots(sitemaps=sitemaps)
-    rules = sorted(group.rules, key=lambda rule: (-_weight(rule.pattern), not rule.allow))
-    return Robots(tuple(rules), group.crawl_delay, agent, sitemaps)
+        else:
+            open_for_agents = False
+            for group in current:
+                group.add(kind == "allow", value, number)
+    group, agent = (ours, token.lower()) if ours.is_there else (everybodys, "*")
+    return Robots(group.rules, group.crawl_delay, agent, tuple(sitemaps))
 
 
 class _Group:
     """The rules of all groups of one agent, put together (2.2.1)."""
 
+    __slots__ = ("crawl_delay", "is_there", "rules")
+
     def __init__(self) -> None:
-        self.rules: list[Rule] = []
+        self.rules = Rules()
         self.crawl_delay = 0.0
+        self.is_there = False
 
     def add(self, allow: bool, value: str, line: int) -> None:
         if not value:  # an empty pattern matches nothing
             return
-        self.rules.append(_rule(allow, value, line))
-        folder, slash, name = value.rpartition("/")
-        if allow and slash and name.startswith("index.htm"):
-            # Who allows the index page means the folder's own address too (Google's parser).
-            self.rules.append(_rule(allow, f"{folder}/$", line))
+        self.rules.add(allow, value, line)
+        if allow and "/index.htm" in value:
+            folder, _, name = value.rpartition("/")
+            if name.startswith("index.htm"):
+                # Who allows the index page means the folder's own address too (Google's parser).
+                self.rules.add(allow, f"{folder}/$", line)
 
     def delay(self, value: str) -> None:
         """Not in the RFC, but meant: it can only make us slower (PRECEDENTS section 2)."""
@@ -170,35 +152,29 @@ def _agent(value: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _rule(allow: bool, pattern: str, line: int) -> Rule:
-    anchored = pattern.endswith("$")
-    body = pattern[:-1] if anchored else pattern
-    return Rule(allow, pattern, line, tuple(map(_octets, body.split("*"))), anchored)
-
-
-def _weight(pattern: str) -> int:
-    """Octets of the pattern with everything outside ASCII percent-encoded: "the most octets" (2.2.2)."""
-    return sum(1 if char.isascii() else 3 * len(char.encode("utf-8", "surrogateescape")) for char in pattern)
-
-
-def _octets(text: str) -> str:
-    """Bring text into one form, so that octets can be compared: every escape decoded (2.2.2).
-
-    The RFC would keep the escapes of reserved characters apart, and in its own table does not;
-    Google's parser decodes them all, and so do we (docs/decisions.md). One character an octet.
-    """
-    octets = text.encode("utf-8", "surrogateescape").decode("latin-1")
-    return unquote(octets, "latin-1") if "%" in octets else octets
+@lru_cache(maxsize=256)  # files write the same few keys over and over
+def _kind(key: str) -> str:
+    """What a key says, however it is spelled; "" for nothing that we know."""
+    return _KINDS.get(key.lstrip(_BLANK).strip().lower(), "")
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, str, str]]:
-    """Number, lower-case key and value of each line that has both."""
-    text = body[:MAX_BYTES].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
-        content = line[:_MAX_LINE].partition("#")[0].strip(" \t\0")
-        key, colon, value = content.partition(":")
+    """Number, kind and value of each line that says something."""
+    if len(body) >= MAX_BYTES:  # cut: half a line may say something else ("Disallow: /")
+        body = body[:MAX_BYTES]
+        body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        if not line:
+            continue
+        if "#" in line or len(line) > _MAX_LINE:
+            line = line[:_MAX_LINE].partition("#")[0]
+        key, colon, value = line.partition(":")
         if not colon:  # the colon is forgotten often enough: "Disallow /private"
-            key, _, value = content.partition(" ")
+            key, _, value = line.strip(_BLANK).partition(" ")
             if len(value.split()) != 1:
                 continue
-        yield number, key.strip().lower(), value.strip()
+        if len(key) > _LONGEST_KEY:  # blanks, or nothing that means something
+            key = key.lstrip(_BLANK).strip()[:_LONGEST_KEY]
+        if kind := _kind(key):
+            yield number, kind, value.rstrip(_BLANK).strip()
