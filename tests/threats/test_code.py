@@ -48,6 +48,7 @@ PATTERNS = {
     ): "every repetition is bounded, and it is matched at one place",
     ("content/sitemap.py", "\r\n|\r|\n"): "of fixed length",
     ("content/sitemap.py", "https?://[^/\\s]"): "of fixed length",
+    ("rules/traps.py", r"[?;(]|\d{4}|[a-z][/=_-]\d|[A-Za-z0-9_-]{16}/"): "of fixed length",
     (
         "rules/traps.py",
         (
@@ -79,6 +80,10 @@ PATTERNS = {
         "rules/traps.py",
         ";[A-Za-z_]{1,20}=[^/?;]{1,200}|/\\([A-Z]\\([A-Za-z0-9]{8,64}\\)\\)(?=/|$)",
     ): "bounded, and the ends of each are in no class before them",
+    (
+        "content/weight.py",
+        """b'<(?:body|html|(?:' + b'|'.join(_WORDS) + b') )[^>]{0,1000}'""",
+    ): "words of fixed length, then one bounded class",
     ("rules/pattern.py", "pattern[3:]"): "the operator's own; runs on URLs, of 8 KB at most",
     ("rules/pattern.py", "_translate(pattern)"): "the operator's own; see the text there",
     ("rules/pattern.py", r"\*+"): "runs on the operator's own pattern",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 
@@ -19,14 +20,19 @@ __all__ = ["ReadAside", "Reader"]
 # bounded time and memory. Is called in a thread.
 ReadAside = Callable[[Response, str, frozenset[str]], Reading | Unreadable]
 
-# Many times what an ordinary page that is read here takes. A host that has had such a page has others: so
+# What no ordinary page that is read here takes, also if all of its 20,000 links are new (0.1 s). A host that
+# has had such a page has others: so
 # many of its next ones are read aside. Not all, as it may have been a pause of our own, to collect garbage.
-_TOO_LONG = 0.05
+_TOO_LONG = 0.25
 _WATCHED = 100
 # Smaller documents need 20 ms at worst (content.weight).
 _HARMLESS = 4 * 1024
 # Hosts that are remembered for it; a wrong guess costs a millisecond a page.
 _HOSTS = 10_000
+
+
+def _anywhere() -> float:
+    return random.random()  # noqa: S311 - from outside nobody sees what it has been
 
 
 class Reader:
@@ -47,7 +53,7 @@ class Reader:
         body = response.body
         if len(body) <= _HARMLESS or not is_html(media_type(response.headers.get("content-type"))[0], body):
             return read(response, self._token, self._fields, self._hrefs)
-        if is_heavy(body) or (self._slow and self._is_watched(origin_of(response.url))):
+        if is_heavy(body, _anywhere()) or (self._slow and self._is_watched(origin_of(response.url))):
             async with self._turn:  # the others wait here, and not in threads that names are looked up in
                 return await asyncio.to_thread(self._read_aside, response)
         began = time.thread_time()

@@ -72,6 +72,10 @@ _TOKEN = re.compile(r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{16,128}"
 _DRAWN = re.compile(r"(?=[^\d]{0,200}\d)[A-Za-z0-9_.%-]{8,200}")
 
 
+# Without any of these there is no pattern: a query, a session in the path, a year, a page's number, a token.
+_SUSPECT = re.compile(r"[?;(]|\d{4}|[a-z][/=_-]\d|[A-Za-z0-9_-]{16}/", re.IGNORECASE)
+
+
 class Pattern(msgspec.Struct, frozen=True):
     """What a URL has in common with others: the rule's name, the address with a hole in it, and how many
     URLs may fill that."""
@@ -153,10 +157,9 @@ def _strange_query(query: str) -> str | None:
 def patterns_of(url: str) -> tuple[Pattern, ...]:
     """What a canonical URL is counted under; nothing for ordinary ones."""
     start = url.index("/", 8)
-    origin, (path, mark, query) = url[:start], url[start:].partition("?")
-    # A look is enough for nearly all: without digits there is no date, page or session.
-    if not mark and not any(map(str.isdigit, path)):
+    if not _SUSPECT.search(url, start):  # nearly all
         return ()
+    origin, (path, mark, query) = url[:start], url[start:].partition("?")
     pairs = [pair.partition("=") for pair in query.split("&")] if mark else []
     found = []
     bare = _PATH_SESSION.sub("", path) if ";" in path or "(" in path else path
