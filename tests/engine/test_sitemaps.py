@@ -148,6 +148,24 @@ def test_depth_and_patterns_hold_for_what_is_listed(site: Site) -> None:
     assert set(records) == {"/", "/a"}
 
 
+def test_one_that_robots_txt_denies_holds_nobody_up(site: Site) -> None:
+    site.robots(f"User-agent: *\nDisallow: /denied.xml\nSitemap: {site.url('/denied.xml')}\n")
+    site.page("/", links=["/a"])
+    site.page("/a", "a")
+    put(site, "/denied.xml", urlset(site.url("/b")))
+    summary, _ = crawl(site)
+    assert summary.by_reason == {Reason.FETCHED: 2}
+    assert site.count("/denied.xml") == 0
+
+
+def test_one_that_fails_for_good_holds_nobody_up(site: Site) -> None:
+    site.page("/", links=["/a"])
+    site.page("/a", "a")
+    site.reset("/sitemap.xml")
+    summary, _ = crawl(site, retries=1)
+    assert summary.by_reason == {Reason.FETCHED: 2}
+
+
 def test_fetch_takes_nothing_from_sitemaps(site: Site) -> None:
     put(site, "/sitemap.xml", urlset(site.url("/a")))
     summary, _ = crawl(site, scope="page")

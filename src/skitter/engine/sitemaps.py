@@ -92,7 +92,7 @@ class Sitemaps:
             said = named or ("/sitemap.xml",)
             home = f"{lane.host.origin}/robots.txt"
             entries = [entry for each in said if (entry := self._file(each, home, lane)) is not None]
-            await self._admit(lane, entries)
+            await self._admit_files(lane, entries)
         finally:
             lane.knows_sitemaps, lane.preparing = True, False
             self._lanes.schedule.put(lane)
@@ -110,20 +110,27 @@ class Sitemaps:
         kind = lane.kind or PUBLIC
         return Entry(url, sitemap_key(url), origin, _DEPTH, base, hops, reach=kind, sitemap=True)
 
-    async def _admit(self, lane: Lane, entries: list[Entry]) -> int:
+    async def _admit(self, entries: list[Entry]) -> int:
         if not entries:
             return 0
         change = await self._frontier.admit(entries)
-        if entries[0].sitemap and change.admitted:
-            lane.files_open += sum(entry.origin == lane.host.origin for entry in entries)
         self._changed(change)
         return change.admitted
 
+    async def _admit_files(self, lane: Lane, files: list[Entry]) -> int:
+        """The lane's pages wait for those of its own that are new."""
+        own = [file for file in files if file.origin == lane.host.origin]
+        new = await self._admit(own)
+        lane.files_open += new
+        return new + await self._admit([file for file in files if file.origin != lane.host.origin])
+
     # -- one of them -------------------------------------------------------------------------
 
-    async def end(self, entry: Entry) -> None:
-        """A sitemap is not to be fetched."""
-        await self._committer.put(Settlement(entry))
+    async def end(self, lane: Lane, settlement: Settlement) -> None:
+        """A sitemap has ended, or is to be tried later: the lane's pages wait for it no more."""
+        await self._committer.put(settlement)
+        lane.files_open = max(0, lane.files_open - 1)
+        self._lanes.schedule.put(lane)
 
     async def read(self, lane: Lane, entry: Entry) -> None:
         """Fetch a sitemap, and admit what it lists while it arrives. The schedule has reserved the host."""
@@ -152,16 +159,14 @@ class Sitemaps:
                 cut = not isinstance(answer, Failure) and answer.truncated and not reading.full
                 error = "cut short" if cut and error is None else error
                 self._observe(SitemapRead(entry.url, reading.kind, reading.admitted, error))
-        await self._committer.put(settlement)
-        lane.files_open = max(0, lane.files_open - 1)
-        self._lanes.schedule.put(lane)
+        await self.end(lane, settlement)
 
     async def _take(self, lane: Lane, entry: Entry, listed: list[Listed]) -> int:
         hops = (*entry.hops, entry.url)
         files = [self._file(each.url, entry.url, lane, hops) for each in listed if each.sitemap]
         pages = list(self._pages(entry, [each for each in listed if not each.sitemap]))
-        admitted = await self._admit(lane, [found for found in files if found is not None])
-        return admitted + await self._admit(lane, pages)
+        admitted = await self._admit_files(lane, [found for found in files if found is not None])
+        return admitted + await self._admit(pages)
 
     def _pages(self, entry: Entry, listed: list[Listed]) -> Iterator[Entry]:
         """Listed URLs are links from the site's front door: one away from a seed."""

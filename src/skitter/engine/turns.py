@@ -13,7 +13,7 @@ from skitter.engine.lanes import Lanes
 from skitter.engine.sitemaps import Sitemaps
 from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.visits import Visits
-from skitter.model import Done, Entry
+from skitter.model import Done, Entry, Settlement
 from skitter.rules.schedule import Lane
 
 __all__ = ["Start", "Turns"]
@@ -59,7 +59,10 @@ class Turns:
         entry = self._lanes.pop(lane)
         done = done or self._trap_guard.refuses(entry)
         if done is not None:
-            await (self._sitemaps.end(entry) if entry.sitemap else self._visits.end_unfetched(entry, done))
+            if entry.sitemap:
+                await self._sitemaps.end(lane, Settlement(entry))
+            else:
+                await self._visits.end_unfetched(entry, done)
         elif entry.sitemap:
             self._lanes.schedule.start(lane, now)
             start(self._sitemaps.read(lane, _there(entry, lane)), entry.url)
