@@ -123,7 +123,7 @@ class Lanes:
         """Ask the frontier for more before the lane runs dry."""
         if lane.more is None or lane.leasing or lane.more > self._clock.now():
             return
-        if len(lane.entries) <= lane.host.window.size or (lane.files_open and not lane.files):
+        if len(lane.entries) <= lane.host.window.size or lane.lacks_files:
             self._ask(lane)
 
     def _ask(self, lane: Lane) -> None:

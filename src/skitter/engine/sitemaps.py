@@ -134,6 +134,13 @@ class Sitemaps:
 
     async def read(self, lane: Lane, entry: Entry) -> None:
         """Fetch a sitemap, and admit what it lists while it arrives. The schedule has reserved the host."""
+        lane.files_under_way += 1
+        try:
+            await self._read(lane, entry)
+        finally:
+            lane.files_under_way -= 1
+
+    async def _read(self, lane: Lane, entry: Entry) -> None:
         reading = _Reading(lambda listed: self._take(lane, entry, listed))
         request = Request(entry.url, MAX_BYTES, cut=True, credentials=lane.host.given, reach=entry.reach)
         try:

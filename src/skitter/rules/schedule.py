@@ -50,6 +50,7 @@ class Lane:
         "errands",
         "files",
         "files_open",
+        "files_under_way",
         "host",
         "kind",
         "knows_sitemaps",
@@ -69,6 +70,7 @@ class Lane:
         self.entries: deque[Entry] = deque()  # leased URLs
         self.files: deque[Entry] = deque()  # leased sitemaps
         self.files_open = 0  # sitemaps that are to be read before any page
+        self.files_under_way = 0  # of these, the ones that are being read
         self.knows_sitemaps = False  # they are in the frontier
         # URLs that somebody waits for, outside of the frontier, by number: one may be taken back.
         self.calls: OrderedDict[int, Entry] = OrderedDict()
@@ -99,6 +101,11 @@ class Lane:
         return bool(self.errands) or (bool(self.files or self.pages or self.calls) and not self.asked_robots)
 
     @property
+    def lacks_files(self) -> bool:
+        """Are there sitemaps to be read before any page that are not in hand?"""
+        return self.files_open > self.files_under_way + len(self.files)
+
+    @property
     def pages(self) -> bool:
         """Is there a page that may be visited, as far as sitemaps are concerned?"""
         return bool(self.entries) and (not self.files_open or self.closed is not None)
@@ -120,7 +127,8 @@ class Lane:
         if self.has_work():
             # A closed lane contacts nobody: its URLs can end at once.
             return 0.0 if self.closed and not self.errands else self.host.ready_at()
-        if self.more is not None and not self.leasing and not self.pages and not self.files:
+        is_dry = not self.entries or self.lacks_files
+        if self.more is not None and not self.leasing and not self.files and is_dry:
             return self.more
         return None
 
