@@ -25,7 +25,7 @@ from skitter.model import (
     Settlement,
 )
 from skitter.ports import Frontier
-from skitter.rules.url import key_of, origin_of
+from skitter.rules.url import key_of, origin_of, sitemap_key
 
 Make = Callable[[], Frontier]
 
@@ -366,3 +366,59 @@ def test_with_levels_every_mention_is_wanted(make_by_level: Make) -> None:
         assert not frontier.knows(seed.key), "it may be a shorter way"
 
     run(make_by_level, use)
+
+
+# Sitemaps, and what a URL brings along
+
+
+def test_a_sitemap_comes_first_and_ends_without_a_record(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        page = entry("http://h/", seed=True)
+        file = Entry("http://h/map.xml", sitemap_key("http://h/map.xml"), "http://h", -1, sitemap=True)
+        same = entry("http://h/map.xml", depth=1)  # the same address as a page
+        change = await frontier.admit([page, file, same])
+        assert (change.admitted, change.pending) == (3, 3)
+        (lease,) = await frontier.lease({"http://h": 9}, 0.0)
+        assert [each.url for each in lease.entries] == ["http://h/map.xml", "http://h/", "http://h/map.xml"]
+        assert [each.sitemap for each in lease.entries] == [True, False, False]
+        change = await frontier.settle(Batch((Settlement(lease.entries[0]),)))
+        assert change.pending == 2
+        assert (await frontier.admit([file])).admitted == 0, "it is known"
+
+    async def later(frontier: Frontier) -> None:
+        opening = await frontier.open()
+        assert (opening.pending, dict(opening.tally)) == (2, {})
+
+    run_twice(make, use, later)
+
+
+def test_what_a_url_brings_along_is_kept(make: Make) -> None:
+    given = entry("http://h/a", depth=1, reach="loopback", lastmod="2026-05-01")
+
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([given])
+        (lease,) = await frontier.lease({"http://h": 9}, 0.0)
+        tried = replace(lease.entries[0], due=50.0, attempts=1)
+        await frontier.settle(Batch((Settlement(lease.entries[0], retry=tried),)))
+
+    async def later(frontier: Frontier) -> None:
+        (lease,) = await frontier.lease({"http://h": 9}, 100.0)
+        (found,) = lease.entries
+        assert (found.reach, found.lastmod, found.attempts) == ("loopback", "2026-05-01", 1)
+
+    run_twice(make, use, later)
+
+
+def test_patterns_are_counted_with_the_pages_that_they_count(make: Make) -> None:
+    async def use(frontier: Frontier) -> None:
+        await frontier.admit([entry(f"http://h/{n}") for n in range(3)])
+        (lease,) = await frontier.lease({"http://h": 9}, 0.0)
+        for number, each in enumerate(lease.entries):
+            counts = (7, -5) if number else (7,)
+            await frontier.settle(Batch((replace(done(each), counts=counts),)))
+
+    async def later(frontier: Frontier) -> None:
+        opening = await frontier.open()
+        assert dict(opening.counts) == {7: 3, -5: 2}
+
+    run_twice(make, use, later)

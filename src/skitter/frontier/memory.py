@@ -18,6 +18,8 @@ __all__ = ["MemoryFrontier"]
 # Seeds are taken in while fewer URLs than this are pending, so that an endless list does not fill
 # the memory (pitfall 6); about 50 MiB.
 _PENDING_AHEAD = 100_000
+# Links that are admitted in one turn of the loop: 3 ms.
+_AT_ONCE = 1_000
 
 
 class _Queue:
@@ -171,7 +173,10 @@ class MemoryFrontier:
                     self._count(settlement.row, entry)
                 self._counts.update(settlement.counts)
                 self._queues[entry.origin].ended(entry.depth)
-            admitted += self._admit(settlement.found, due)
+            for start in range(0, len(settlement.found), _AT_ONCE):
+                if start:  # a page may have 50,000 links, and this is the loop
+                    await asyncio.sleep(0)
+                admitted += self._admit(settlement.found[start : start + _AT_ONCE], due)
             if self._by_level and entry.origin not in self._unmet and self._queues[entry.origin].open_depths:
                 # It may have been the last of its level: the next one can be asked for.
                 due.setdefault(entry.origin, 0.0)
