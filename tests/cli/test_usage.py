@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,7 @@ def test_logs_are_lines_of_text_or_json(skitter: Skitter, site: Site) -> None:
     site.page("/", links=["/gone"])
     text = skitter("crawl", site.url("/"), "--job", "a", "-v").stderr
     assert f"404 {site.url('/gone')} http_error" in text
+    assert f"SQLite {sqlite3.sqlite_version}" in text.splitlines()[0]
     lines = skitter("crawl", site.url("/"), "--job", "b", "-v", "--log-format", "json").stderr.splitlines()
     events = [json.loads(line) for line in lines]
     assert [event["event"] for event in events].count("ended") == 2

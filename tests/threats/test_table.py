@@ -14,7 +14,7 @@ SECTIONS = {"A": 11, "B": 14, "C": 5, "D": 4, "F": 7, "S": 7, "X": 9}
 ROWS = {f"{letter}{number}" for letter, most in SECTIONS.items() for number in range(1, most + 1)}
 
 
-def tests_by_row() -> dict[str, Counter[str]]:
+def by_row() -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -26,7 +26,7 @@ def tests_by_row() -> dict[str, Counter[str]]:
 def test_every_row_has_the_tests_that_the_table_names() -> None:
     lines = [line.split(" | ") for line in MODEL.splitlines() if re.match(r"\| [A-Z]\d+ \|", line)]
     table = {cells[0].strip("| "): cells[3] for cells in lines}
-    tests = tests_by_row()
+    tests = by_row()
     assert set(table) == set(tests)
     for row, files in tests.items():
         assert table[row] == ", ".join(f"{name} ({number})" for name, number in sorted(files.items())), row
@@ -38,5 +38,5 @@ def test_every_row_of_the_plan_is_there_or_left_out_by_name() -> None:
             r"\b[A-Z]\d+\b", MODEL.partition("Rows of the plan without a test:")[2].partition("\n\n")[0]
         )
     )
-    assert set(tests_by_row()) | left_out == ROWS
-    assert not set(tests_by_row()) & left_out
+    assert set(by_row()) | left_out == ROWS
+    assert not set(by_row()) & left_out

@@ -22,6 +22,7 @@ from skitter.model import FinishReason, Summary
 from skitter.net import run_loop
 from skitter.observe.stats import FINE
 from skitter.observe.text import counts, summary_line
+from skitter.observe.versions import versions
 from skitter.rules.scope import Bounds
 
 __all__ = ["run_command"]
@@ -47,6 +48,8 @@ def run_command(found: argparse.Namespace, command: str, fixed: Mapping[str, obj
     for note in notes:
         display.observe(Noted(note))
     config = _fit_open_files(config, display.observe)
+    if config.terminal.verbose:
+        display.observe(Noted(versions()))
     if config.politeness.no_robots:
         display.observe(Noted("robots.txt is ignored (--no-robots)"))
     if config.http.insecure:
