@@ -91,3 +91,9 @@ def test_a_type_that_is_given_is_believed(essence: str, html: bool) -> None:
 )
 def test_without_a_type_the_beginning_decides(body: bytes, html: bool) -> None:
     assert is_html(None, body) is html
+
+
+@pytest.mark.parametrize("label", ["utf-8\udc80", "ütf-8", "\u202e", '"é"'])
+def test_a_label_that_is_not_ascii_is_none(label: str) -> None:
+    """No encoding has such a name, and a record could not be written with some of them."""
+    assert media_type(f"text/html; charset={label}") == ("text/html", None)

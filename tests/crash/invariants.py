@@ -15,6 +15,7 @@ from typing import Any
 from tests.crash.crawls import Crawl
 from tests.crash.items_program import items_of
 
+from skitter.rules.url import sitemap_key
 from skitter.testing import Oracle
 
 __all__ = [
@@ -175,8 +176,10 @@ def nothing_forgotten(db: sqlite3.Connection) -> list[str]:
     if not _has(db, "seen"):
         return []  # killed before there was a table
     found = []
+    # Sitemaps have no record; of the oracle's hosts each is asked for this one.
+    files = {sitemap_key(f"{origin}/sitemap.xml") for (origin,) in db.execute("SELECT origin FROM host")}
     for what, query in _FORGOTTEN.items():
-        found += _some(f"I4 {what}", (row[0] for row in db.execute(query)))
+        found += _some(f"I4 {what}", (row[0] for row in db.execute(query) if row[0] not in files))
     return found + statistics_true(db)
 
 

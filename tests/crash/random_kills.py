@@ -24,6 +24,7 @@ def random_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
     forms: list[tuple[bool, Mapping[str, object]]] = [
         (False, {}),
         (True, {}),
+        (False, {"sitemaps": True}),
         (False, DURABLE),
         (True, DURABLE),
         (False, {"field": ["headers"]}),

@@ -45,7 +45,8 @@ def _charset(part: str) -> str | None:
     for parameter in part.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            return value.strip().strip('"').strip() or None
+            label = value.strip().strip('"').strip()
+            return label if label and label.isascii() else None  # all labels of the Encoding Standard are
     return None
 
 
