@@ -106,3 +106,35 @@ def test_whatever_it_is_told_it_stays_within_its_bounds(
         window.end(now)
     assert window.in_flight == 0
     assert window.has_room, "an empty window lets a request out"
+
+
+@given(
+    st.integers(2, 5),
+    st.integers(0, 400),
+    st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=6),
+)
+def test_a_host_that_nothing_is_asked_of_can_be_asked(
+    limit: int, first: int, ends: list[tuple[int, bool]]
+) -> None:
+    """A refusal in the midst of a probe took the one place that was left: nothing was ever asked again."""
+    window = Window(limit, limit)
+    window.restore(limit, 0.05)
+    now = rounds(window, first, 0.05)
+    for number, whole in ends:
+        window.refused(now, whole=whole)
+        assert window.has_room
+        now = rounds(window, number, 0.05, now)
+        assert window.has_room
+
+
+def test_a_refusal_ends_a_probe() -> None:
+    window = Window(2, 2)
+    window.restore(2, 0.05)
+    now = NOW
+    for _ in range(1000):
+        if window._probing:
+            break
+        now = rounds(window, 1, 0.05, now)
+    assert window._probing == 1
+    window.refused(now)
+    assert window.has_room

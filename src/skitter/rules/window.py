@@ -193,6 +193,7 @@ class Window:
         self._held = _HELD
         self._best = (0.0, 0)
         self._wider = None
+        self._probing = 0  # else nothing might be left of what is half as large now
         self._is_blind = False
         self._begin(now)
 
