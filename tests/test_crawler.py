@@ -185,3 +185,12 @@ def test_endless_seeds_start_at_once_and_are_not_all_taken_in(site: Site) -> Non
     summary = crawler.run_sync(seeds())
     assert summary.finish_reason == "limit"
     assert taken < 150_000
+
+
+def test_paths_may_be_paths(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    with Site() as site:
+        site.page("/", "x")
+        skitter.Crawler(job=tmp_path / "job", output=one, records=[other]).run_sync([site.url("/")])
+    assert one.read_text() == other.read_text() != ""
+    assert (tmp_path / "job" / "job.db").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from dataclasses import replace
+from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -134,8 +135,8 @@ class Crawler:
     def __init__(
         self,
         *,
-        output: str | Iterable[str] = (),
-        records: str | Iterable[str] = (),
+        output: _Paths = (),
+        records: _Paths = (),
         observe: Observer | None = None,
         **options: Any,
     ) -> None:
@@ -271,8 +272,11 @@ class Crawler:
         return self._desk
 
 
-def _paths(paths: str | Iterable[str]) -> tuple[str, ...]:
-    return (paths,) if isinstance(paths, str) else tuple(paths)
+_Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+
+def _paths(paths: _Paths) -> tuple[str, ...]:
+    return (fspath(paths),) if isinstance(paths, str | PathLike) else tuple(fspath(path) for path in paths)
 
 
 def crawl(*seeds: str, **options: Any) -> AsyncGenerator[Page, None]:

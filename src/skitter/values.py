@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
+from os import PathLike, fspath
 from urllib.parse import urlsplit
 
 __all__ = [
@@ -106,8 +107,13 @@ def parse_percent(value: object) -> float:
     raise ValueError("give a percentage from 0 to 100")
 
 
+# A server that believed one of these would take the next request for a body (RFC 9112, 6).
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
+
+
 def parse_text(value: object) -> str:
-    """Printable, and not nothing. Raises ValueError."""
+    """Printable, and not nothing; a path is its text. Raises ValueError."""
+    value = fspath(value) if isinstance(value, PathLike) else value
     if isinstance(value, str) and value and value.isprintable():
         return value
     raise ValueError("give some printable text")
@@ -144,6 +150,8 @@ def parse_header(value: object) -> str:
     name, colon, content = _secret(value).partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
         raise BadSecret("give a header as 'Name: value'")
+    if name.lower() in _FRAMING:
+        raise BadSecret(f"{name} says where a request ends, and there is no body: leave it out")
     if name.lower() == "proxy-authorization":  # in a tunnel it would go to the origin (A8)
         raise BadSecret(f"{name} is for a proxy: give it as -x http://USER:PASS@HOST:PORT")
     return f"{name}: {content.strip()}"

@@ -208,3 +208,12 @@ def test_serve_runs_beside_a_command_and_ends_with_it(skitter: Skitter, tmp_path
     result = skitter("serve", "--port", "0", "--run", "sh -c 'exit 5'")
     assert result.returncode == 5
     assert result.stderr.startswith("serving the demo site on http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "TE"])
+def test_a_header_that_says_where_a_request_ends_is_refused(skitter: Skitter, site: Site, name: str) -> None:
+    """A server that believed it would take the next request for a body."""
+    result = skitter("fetch", site.url("/"), "-H", f"{name}: 5")
+    assert result.returncode == 2
+    assert "says where a request ends" in result.stderr
+    assert site.requests == []

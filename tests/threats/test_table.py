@@ -34,9 +34,7 @@ def test_every_row_has_the_tests_that_the_table_names() -> None:
 
 def test_every_row_of_the_plan_is_there_or_left_out_by_name() -> None:
     left_out = set(
-        re.findall(
-            r"\b[A-Z]\d+\b", MODEL.partition("Rows of the plan without a test:")[2].partition("\n\n")[0]
-        )
+        re.findall(r"\b[A-Z]\d+\b", MODEL.partition("Rows without a test:")[2].partition("\n\n")[0])
     )
     assert set(by_row()) | left_out == ROWS
     assert not set(by_row()) & left_out

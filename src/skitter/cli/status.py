@@ -64,6 +64,8 @@ def _lines(status: JobStatus, owner: int | None) -> list[str]:
     if rate is not None:
         lines.append(f"  rate     {rate:>10,.1f} pages/s over {seconds(_span(status))}")
     lines += [f"  trap     {number:>10,}  {rule}" for rule, number in status.traps.items()]
+    if status.traps:
+        lines.append("                      (begin with --include PATTERN or --no-trap-guard to take them)")
     lines.append("  busiest hosts: pending, ended")
     lines += [f"    {_host(host)}" for host in status.busiest]
     now = time.time()
