@@ -243,6 +243,7 @@ class Entry(msgspec.Struct, frozen=True):
     reach: str = ""  # the kind of address of the host that has led here; of a visit under way, of its own
     lastmod: str | None = None  # as a sitemap says
     sitemap: bool = False  # it is one itself: it has no record
+    listed: bool = False  # a sitemap names it
     seq: int = 0  # place in the host's queue; the frontier's own
 
 

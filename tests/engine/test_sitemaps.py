@@ -166,6 +166,18 @@ def test_one_that_fails_for_good_holds_nobody_up(site: Site) -> None:
     assert summary.by_reason == {Reason.FETCHED: 2}
 
 
+def test_what_a_site_lists_is_no_trap(site: Site, tmp_path: Path) -> None:
+    """A file a day looks like a calendar; but a list has an end."""
+    days = [f"/data/{2000 + n // 336}-{n % 336 // 28 + 1:02}-{n % 28 + 1:02}.csv" for n in range(500)]
+    site.page("/data/*", "1,2,3", headers={"Content-Type": "text/csv"})
+    put(site, "/sitemap.xml", urlset(*map(site.url, days)))
+    summary, _ = crawl(site, job=str(tmp_path / "job"), records=str(tmp_path / "r.jsonl"), per_host=8)
+    assert summary.by_reason == {Reason.FETCHED: 501}
+    site.page("/", links=days)
+    summary, _ = crawl(site, sitemaps=False, per_host=8)
+    assert summary.by_reason == {Reason.FETCHED: 367, Reason.TRAP: 134}
+
+
 def test_fetch_takes_nothing_from_sitemaps(site: Site) -> None:
     put(site, "/sitemap.xml", urlset(site.url("/a")))
     summary, _ = crawl(site, scope="page")

@@ -184,7 +184,14 @@ class Sitemaps:
             url = without_userinfo(url)
             if self._bounds.refuses(url, 1) is None:
                 yield Entry(
-                    url, key_of(url), origin_of(url), 1, entry.url, reach=entry.reach, lastmod=each.lastmod
+                    url,
+                    key_of(url),
+                    origin_of(url),
+                    1,
+                    entry.url,
+                    reach=entry.reach,
+                    lastmod=each.lastmod,
+                    listed=True,
                 )
 
 

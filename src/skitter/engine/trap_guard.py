@@ -29,7 +29,7 @@ class TrapGuard:
     def refuses(self, entry: Entry) -> Done | None:
         """How a URL ends that is not to be fetched for the first time; None if it may be, and then it
         counts."""
-        if entry.attempts or self._trusts(entry):
+        if entry.attempts or entry.listed or self._trusts(entry):  # what a site lists has an end
             return None
         if entry.sitemap:
             why = self._traps.counts_file(entry.origin)

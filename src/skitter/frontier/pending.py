@@ -17,6 +17,9 @@ _COLUMNS = (
     " reach, lastmod, sitemap, seq"
 )
 
+# What the column "sitemap" says: it is one, or is named by one.
+_SITEMAP, _LISTED = 1, 2
+
 INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -47,7 +50,7 @@ def values_of(host: int, seq: int, entry: Entry) -> tuple[object, ...]:
     return (
         host, entry.due, entry.depth, seq, entry.key, entry.url, entry.referrer, hops_of(entry),
         entry.attempts, entry.spent, entry.status, entry.seed, entry.given,
-        entry.reach, entry.lastmod, entry.sitemap,
+        entry.reach, entry.lastmod, _SITEMAP * entry.sitemap + _LISTED * entry.listed,
     )  # fmt: skip
 
 
@@ -143,5 +146,5 @@ def _entry_of(origin: str, due: float, row: _Pending) -> Entry:
     return Entry(
         row.url, row.key, origin, row.depth, row.referrer, _HOPS.decode(row.hops) if row.hops else (),
         row.attempts, row.spent, row.status, bool(row.seed), bool(row.given), due,
-        row.reach, row.lastmod, bool(row.sitemap), row.seq,
+        row.reach, row.lastmod, row.sitemap == _SITEMAP, row.sitemap == _LISTED, row.seq,
     )  # fmt: skip
