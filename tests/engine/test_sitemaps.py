@@ -166,6 +166,45 @@ def test_one_that_fails_for_good_holds_nobody_up(site: Site) -> None:
     assert summary.by_reason == {Reason.FETCHED: 2}
 
 
+def test_an_index_that_is_read_last_is_not_forgotten(site: Site) -> None:
+    """The lane has more pages in hand than its window when a new file turns up."""
+    site.robots(f"User-agent: *\nSitemap: {site.url('/a.xml')}\nSitemap: {site.url('/index.xml')}\n")
+    put(site, "/a.xml", urlset(*(site.url(f"/{n}") for n in range(60))))
+    site.page("/index.xml", index(site.url("/b.xml")), headers=XML, delay=0.1)
+    put(site, "/b.xml", urlset(site.url("/z")))
+    for path in ("/z", *(f"/{n}" for n in range(60))):
+        site.page(path, path)
+    summary, _ = crawl(site)
+    assert summary.by_reason == {Reason.FETCHED: 62}
+
+
+def test_where_the_usual_place_redirects_pages_get_their_date(site: Site) -> None:
+    """As WordPress does it."""
+    site.page("/", links=[f"/{n}" for n in range(10)])
+    for n in range(10):
+        site.page(f"/{n}", str(n))
+    site.redirect("/sitemap.xml", "/wp-sitemap.xml", 301)
+    put(site, "/wp-sitemap.xml", urlset(*(site.url(f"/{n}") for n in range(10)), lastmod="2026-01-01"))
+    _, records = crawl(site)
+    assert [records[f"/{n}"]["lastmod"] for n in range(10)] == ["2026-01-01"] * 10
+
+
+def test_a_host_whose_front_page_is_denied_is_asked_for_its_sitemaps(site: Site) -> None:
+    site.robots(
+        f"User-agent: *\nDisallow: /\nAllow: /pub/\nAllow: /map.xml\nSitemap: {site.url('/map.xml')}\n"
+    )
+    put(site, "/map.xml", urlset(site.url("/pub/1")))
+    site.page("/pub/1", "1")
+    summary, _ = crawl(site)
+    assert summary.by_reason == {Reason.ROBOTS_DENIED: 1, Reason.FETCHED: 1}
+
+
+def test_without_depth_none_is_read(site: Site) -> None:
+    put(site, "/sitemap.xml", urlset(site.url("/a")))
+    crawl(site, depth=0)
+    assert site.count("/sitemap.xml") == 0
+
+
 def test_what_a_site_lists_is_no_trap(site: Site, tmp_path: Path) -> None:
     """A file a day looks like a calendar; but a list has an end."""
     days = [f"/data/{2000 + n // 336}-{n % 336 // 28 + 1:02}-{n % 28 + 1:02}.csv" for n in range(500)]

@@ -191,7 +191,8 @@ def test_urls_go_back_as_they_were_when_they_were_first_met(database: Database, 
     assert set(back) == {f"{A}/seed", f"{A}/deep", f"{A}/moved"}
     for item in first[:1] + first[2:]:
         found = replace(back[item.url], seq=0, given=False)
-        assert found == replace(item, given=False, reach=ANY), "it was visited once: it may be again"
+        # Whether it had led to an open address is known of a seed, and of what has answered.
+        assert found == replace(item, given=False, reach=ANY if item.seed else "")
 
 
 def test_counters_follow_what_goes_back(database: Database, ledger: Ledger) -> None:

@@ -45,7 +45,9 @@ def test_a_name_that_nobody_knows_has_no_address_and_is_asked_for_again() -> Non
         resolver._resolver = counting = Counting()
         assert await resolver.addresses("nobody.invalid") == []
         assert await resolver.addresses("nobody.invalid") == []
-        assert counting.asked == 2
+        assert counting.asked == 1, "whoever connects sees what whoever has judged has seen"
+        assert await resolver.addresses("nobody.invalid") == []
+        assert counting.asked == 2, "and the next one asks again"
 
     asyncio.run(main())
 

@@ -58,6 +58,7 @@ def test_names_with_several_answers() -> None:
     assert kind_of_all(("127.0.0.1", "::1")) == "loopback"
     assert kind_of_all(("8.8.8.8", "2606:4700::1")) == PUBLIC
     assert kind_of_all(("8.8.8.8", "10.0.0.1")) == "mixed"
+    assert kind_of_all(("192.168.1.9", "fe80::1")) == "link-local+private"
     assert kind_of_all(("8.8.8.8", "169.254.169.254")) == "metadata"
 
 
@@ -69,5 +70,7 @@ def test_what_leads_where() -> None:
         assert is_open(kind, PUBLIC, private=True)
         assert is_open(PUBLIC, kind)
     assert not is_open("private", "loopback")
+    assert is_open("private", "link-local+private")
+    assert not is_open("link-local+private", "private")
     for never in ("metadata", "mixed"):
         assert not any(is_open(never, reach, private=True) for reach in (ANY, PUBLIC, never))

@@ -89,7 +89,13 @@ def test_patterns(path: str, patterns: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/item/123", "/item?id=123", "/topic?p=5&t=12345", "/showthread.php?t=12345", "/?p=123",
+        "/", "/item/123", "/item?id=123", "/20111231/", "/item?id=20111231",
+        "/blog/top-7-tips-for-python/",
+        "/product/iphone-15-pro-max/", "/product/canon-eos-r5-camera-body/reviews", "/x?brand_id=10000001",
+        "/x?brand=7-for-all-mankind", "/x?track=10000001", "/x?session=2024-keynote-1",
+        "/products;category=7",
+        "/items/550e8400-e29b-41d4-a716-446655440000/", "/article.pl?sid=08%2F03%2F05%2F1234567",
+        "/topic?p=5&t=12345", "/showthread.php?t=12345", "/?p=123",
         "/CVE-2024-1086",
         "/isbn/9781234567897", "/v1.2.3/x", "/library/asyncio-eventloop.html", "/x?a=1&b=2",
         "/blob/8f3a9b12cd34ef56aa",

@@ -31,38 +31,43 @@ SOURCE = Path(__file__).parent.parent.parent / "src/skitter"
 PARSING = ("content", "rules", "net")
 PATTERNS = {
     (
-        "content/hrefs.py",
-        "(?!https?:(?!//))[^\x00-\x20?#][^\t\n\r]{0,500}",
-    ): "one bounded repetition at the end",
-    ("content/mime.py", "[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+"): "the slash is in neither class",
-    (
-        "content/page.py",
-        r"[A-Za-z][A-Za-z0-9+.-]*://|/|\./|\.\./|\?",
-    ): "matched at one place; the colon is not in the class",
-    (
         "content/blocks.py",
         (
             "b'\\\\s{0,64}<\\\\?xml[^>]{0,99}?\\\\sencoding\\\\s{0,9}=\\\\s{0,9}[\"\\']([\\\\w.-]"
             "{1,40})[\"\\']'"
         ),
     ): "every repetition is bounded, and it is matched at one place",
+    ("content/hrefs.py", "(?!https?:(?!//))[^\x00- ?#][^\t\n\r]{0,500}"): "one bounded repetition at the end",
+    ("content/mime.py", "[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+"): "the slash is in neither class",
+    (
+        "content/page.py",
+        "[A-Za-z][A-Za-z0-9+.-]*://|/|\\./|\\.\\./|\\?",
+    ): "matched at one place; the colon is not in the class",
     ("content/sitemap.py", "\r\n|\r|\n"): "of fixed length",
     ("content/sitemap.py", "https?://[^/\\s]"): "of fixed length",
-    ("rules/traps.py", r"[?;(]|\d{4}|[a-z][/=_-]\d|[A-Za-z0-9_-]{16}/"): "of fixed length",
+    (
+        "content/weight.py",
+        "b'<(?:body|html|(?:' + b'|'.join(_WORDS) + b') )[^>]{0,1000}'",
+    ): "words of fixed length, then one bounded class",
+    ("rules/pattern.py", "\\*+"): "runs on the operator's own pattern",
+    ("rules/pattern.py", "_translate(pattern)"): "the operator's own; see the text there",
+    ("rules/pattern.py", "pattern[3:]"): "the operator's own; runs on URLs, of 8 KB at most",
+    ("rules/robots.py", "[A-Za-z_-]+"): "one class, matched at one place",
     (
         "rules/traps.py",
         (
-            "(?:.{0,12}(?:sess|session|visitor|visit|track|nonce|csrf|clid|rand|ran"
-            "dom|rnd|cachebust)(?:ion)?(?:_?id|_?key|_?token|er)?|sid|cfid|cftoken|"
-            "oscsid|zenid|_|ts|cb|x?id_session)"
+            "(?:.{0,12}(?:sess|session|visitor|nonce|csrf|clid|cachebust)(?:ion)?(?"
+            ":_?id|_?key|_?token)?|rand|random|rnd|sid|cfid|cftoken|oscsid|zenid|_|"
+            "ts|cb|x?id_session)"
         ),
     ): "one bounded repetition, then words of fixed length",
     (
         "rules/traps.py",
-        (
-            "(?<!\\d)(?:1[89]|20|21)\\d\\d(?:([-_/.])(?:0?[1-9]|1[0-2])(?:\\1(?:0?[1-9]"
-            "|[12]\\d|3[01]))?|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01]))(?!\\d)"
-        ),
+        "(?<!\\d)(?:1[89]|20|21)\\d\\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01])(?!\\d)",
+    ): "of bounded length, with no repetition in it",
+    (
+        "rules/traps.py",
+        ("(?<!\\d)(?:1[89]|20|21)\\d\\d([-_/.])(?:0?[1-9]|1[0-2])(?:\\1(?:0?[1-9]|[12]\\d|3[01]))?(?!\\d)"),
     ): "of bounded length, with no repetition in it",
     (
         "rules/traps.py",
@@ -70,26 +75,26 @@ PATTERNS = {
     ): "digits, at most nine, then what is no digit",
     (
         "rules/traps.py",
-        "(?=[A-Za-z_-]*\\d)(?=[\\d_-]*[A-Za-z])[A-Za-z0-9_-]{16,128}",
-    ): "both looks run over a class up to one character outside of it",
+        (
+            "(?=[A-Za-z]{0,128}\\d)(?=\\d{0,128}[A-Za-z])[A-Za-z0-9]{16,128}|[0-9A-Fa"
+            "-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+        ),
+    ): "two looks and a class, all bounded; or of fixed length",
     (
         "rules/traps.py",
-        "(?=[^\\d]{0,200}\\d)[A-Za-z0-9_.%-]{8,200}",
+        "(?=[^\\d]{0,200}\\d)(?:[A-Za-z0-9]{8,200}|[0-9A-Fa-f-]{36})",
     ): "a look of at most 200 characters, then one class",
     (
         "rules/traps.py",
-        ";[A-Za-z_]{1,20}=[^/?;]{1,200}|/\\([A-Z]\\([A-Za-z0-9]{8,64}\\)\\)(?=/|$)",
+        (
+            ";[A-Za-z_]{0,12}(?:sess|session|sid)[A-Za-z_]{0,8}=[^/?;]{1,200}|/\\([A"
+            "-Z]\\([A-Za-z0-9]{8,64}\\)\\)(?=/|$)"
+        ),
     ): "bounded, and the ends of each are in no class before them",
-    (
-        "content/weight.py",
-        """b'<(?:body|html|(?:' + b'|'.join(_WORDS) + b') )[^>]{0,1000}'""",
-    ): "words of fixed length, then one bounded class",
-    ("rules/pattern.py", "pattern[3:]"): "the operator's own; runs on URLs, of 8 KB at most",
-    ("rules/pattern.py", "_translate(pattern)"): "the operator's own; see the text there",
-    ("rules/pattern.py", r"\*+"): "runs on the operator's own pattern",
-    ("rules/robots.py", "[A-Za-z_-]+"): "one class, matched at one place",
-    ("rules/url.py", "%([0-9A-Fa-f]{2})"): "of fixed length",
+    ("rules/traps.py", "[?;(]|\\d{4}|[a-z][/=_-]\\d|[A-Za-z0-9_-]{16}/"): "of fixed length",
+    ("rules/traps.py", "cal|event|date|day|archive|diary|schedule|agenda|log"): "words",
     ("rules/url.py", "%(?![0-9A-Fa-f]{2})"): "of fixed length",
+    ("rules/url.py", "%([0-9A-Fa-f]{2})"): "of fixed length",
 }
 
 

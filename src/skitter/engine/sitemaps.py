@@ -64,7 +64,8 @@ class Sitemaps:
         changed: Callable[[Change], None],
     ) -> None:
         """``changed`` is told what has been admitted."""
-        self._are_off = not config.scope.sitemaps or config.scope.scope == "page"
+        scope = config.scope
+        self._are_off = not scope.sitemaps or scope.scope == "page" or scope.depth == 0
         self._retries = config.limits.retries
         self._bounds = bounds
         self._lanes = lanes
@@ -122,6 +123,7 @@ class Sitemaps:
         own = [file for file in files if file.origin == lane.host.origin]
         new = await self._admit(own)
         lane.files_open += new
+        self._look_again(lane)
         return new + await self._admit([file for file in files if file.origin != lane.host.origin])
 
     # -- one of them -------------------------------------------------------------------------
@@ -130,7 +132,7 @@ class Sitemaps:
         """A sitemap has ended, or is to be tried later: the lane's pages wait for it no more."""
         await self._committer.put(settlement)
         lane.files_open = max(0, lane.files_open - 1)
-        self._lanes.schedule.put(lane)
+        self._look_again(lane)
 
     async def read(self, lane: Lane, entry: Entry) -> None:
         """Fetch a sitemap, and admit what it lists while it arrives. The schedule has reserved the host."""
@@ -139,6 +141,12 @@ class Sitemaps:
             await self._read(lane, entry)
         finally:
             lane.files_under_way -= 1
+            self._look_again(lane)
+
+    def _look_again(self, lane: Lane) -> None:
+        """What the lane's pages wait for has changed: it may lack a file now, or be free."""
+        self._lanes.want(lane)
+        self._lanes.schedule.put(lane)
 
     async def _read(self, lane: Lane, entry: Entry) -> None:
         reading = _Reading(lambda listed: self._take(lane, entry, listed))
@@ -160,7 +168,7 @@ class Sitemaps:
                 settlement = Settlement(entry, retry=replace(tried, spent=entry.spent + (not free), due=at))
             case Redirect(location):
                 found = self._file(location, entry.url, lane, (*entry.hops, entry.url))
-                settlement = Settlement(entry, found=(found,) if found is not None else ())
+                await self._admit_files(lane, [found] if found is not None else [])
             case Done(reason, said):
                 error = error if reason is Reason.FETCHED else said
                 cut = not isinstance(answer, Failure) and answer.truncated and not reading.full

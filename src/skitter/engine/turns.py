@@ -13,7 +13,7 @@ from skitter.engine.lanes import Lanes
 from skitter.engine.sitemaps import Sitemaps
 from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.visits import Visits
-from skitter.model import Done, Entry, Settlement
+from skitter.model import Done, Entry, Reason, Settlement
 from skitter.rules.schedule import Lane
 
 __all__ = ["Start", "Turns"]
@@ -53,7 +53,8 @@ class Turns:
         done = self._unfetched(lane, (lane.files or lane.entries)[0], now)
         if lane.asked_robots:
             return
-        if done is None and not self._sitemaps.knows(lane):
+        may_have_files = done is None or done.reason is Reason.ROBOTS_DENIED
+        if may_have_files and not self._sitemaps.knows(lane):
             start(self._sitemaps.announce(lane), f"sitemaps of {lane.host.origin}")
             return
         entry = self._lanes.pop(lane)

@@ -130,6 +130,12 @@ class Ledger:
         return len(lost)
 
 
+def _was_open(record: Record) -> bool:
+    """Was the address judged, and found open? Of what no answer has come of, that is not known."""
+    is_ours = record.depth == 0 and record.reason is not Reason.REFUSED_ADDRESS
+    return is_ours or record.status is not None
+
+
 def _entry_of(record: Record) -> Entry:
     return Entry(
         record.url,
@@ -139,6 +145,6 @@ def _entry_of(record: Record) -> Entry:
         record.referrer,
         tuple(record.redirected_from),
         seed=record.depth == 0,  # only seeds, and what they redirect to, are no link away from a seed
-        reach=PUBLIC if record.reason is Reason.REFUSED_ADDRESS else ANY,
+        reach=ANY if _was_open(record) else PUBLIC,
         lastmod=record.lastmod,
     )

@@ -17,6 +17,8 @@ __all__ = ["Resolver"]
 # cache), and a site that moves is not lost by it.
 _KEPT = 60.0
 _MOST = 10_000
+# From the look at a name to the connection.
+_FAILED = 1.0
 
 
 class Resolver(AbstractResolver):
@@ -27,6 +29,7 @@ class Resolver(AbstractResolver):
         OSError."""
         self._judge = judge
         self._resolver = ThreadedResolver()
+        self._failed: dict[tuple[str, int], tuple[float, OSError]] = {}
         self._known: OrderedDict[tuple[str, int], tuple[float, list[ResolveResult]]] = OrderedDict()
 
     async def resolve(
@@ -41,12 +44,27 @@ class Resolver(AbstractResolver):
         key = host, int(family)
         until, found = self._known.get(key, (0.0, []))
         if until < time.monotonic():
-            found = await self._resolver.resolve(host, port, family)
+            found = await self._ask(key, host, port, family)
             self._known[key] = time.monotonic() + _KEPT, found
             self._known.move_to_end(key)
             if len(self._known) > _MOST:
                 self._known.popitem(last=False)
         return found
+
+    async def _ask(
+        self, key: tuple[str, int], host: str, port: int, family: socket.AddressFamily
+    ) -> list[ResolveResult]:
+        """Whoever connects sees what whoever has judged the name has seen, a failure too."""
+        failed = self._failed.pop(key, None)
+        if failed is not None and failed[0] >= time.monotonic():
+            raise failed[1]
+        try:
+            return await self._resolver.resolve(host, port, family)
+        except OSError as error:
+            if len(self._failed) >= _MOST:
+                self._failed.clear()
+            self._failed[key] = time.monotonic() + _FAILED, error
+            raise
 
     async def addresses(self, host: str) -> list[str]:
         """Addresses as texts; none if the name cannot be resolved."""

@@ -97,11 +97,14 @@ def _unwrapped(place: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def kind_of_all(addresses: Collection[str]) -> str:
-    """The kind of a name with these addresses; that of none is public."""
+    """The kind of a name with these addresses; that of none is public. Several kinds that are all inside
+    (``192.168.1.9`` and ``fe80::1`` of one machine) are one, as in ``link-local+private``."""
     kinds = set(map(kind_of, addresses))
-    if len(kinds) > 1:
-        return _METADATA if _METADATA in kinds else _MIXED
-    return next(iter(kinds), PUBLIC)
+    if _METADATA in kinds:
+        return _METADATA
+    if PUBLIC in kinds and len(kinds) > 1:
+        return _MIXED
+    return "+".join(sorted(kinds))
 
 
 def kind_named(origin: str) -> str | None:
@@ -121,4 +124,6 @@ def is_open(kind: str, reach: str, *, private: bool = False) -> bool:
     seed that the user named; ``private`` is --allow-private."""
     if kind in _NEVER:
         return False
-    return private or reach == ANY or kind in (PUBLIC, reach)
+    if private or reach == ANY or kind in (PUBLIC, reach):
+        return True
+    return set(kind.split("+")) <= set(reach.split("+"))

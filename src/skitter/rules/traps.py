@@ -51,9 +51,11 @@ _REMEMBERED = 50_000
 
 # All are tried at one place of a URL, one character after the other: nothing here can backtrack far.
 _DATE = re.compile(
-    r"(?<!\d)(?:1[89]|20|21)\d\d(?:([-_/.])(?:0?[1-9]|1[0-2])(?:\1(?:0?[1-9]|[12]\d|3[01]))?|"
-    r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)"
+    r"(?<!\d)(?:1[89]|20|21)\d\d([-_/.])(?:0?[1-9]|1[0-2])(?:\1(?:0?[1-9]|[12]\d|3[01]))?(?!\d)"
 )
+# As 20261122; where nothing else speaks of dates, it may be an item's number.
+_COMPACT = re.compile(r"(?<!\d)(?:1[89]|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
+_OF_DATES = re.compile(r"cal|event|date|day|archive|diary|schedule|agenda|log", re.IGNORECASE)
 # Parameters that say a date by a number; letters only beside one of these (phpBB's topics are "t=17"); and
 # seconds since the epoch.
 _CALENDAR_NAMES = frozenset({"date", "day", "month", "year", "week", "yr", "mon", "cal"})
@@ -62,14 +64,20 @@ _TIMES = frozenset({"from", "to", "since", "until", "start", "end", "after", "be
 _PAGE_NAMES = frozenset({"page", "pg", "paged", "pagenum", "page_no", "pageno", "offset", "start", "skip"})
 _PAGE_SEGMENT = re.compile(r"(?<=/)(page|p|pg|offset|seite|next)([/=_-])\d{1,9}(?=[/.;?]|$)", re.IGNORECASE)
 _SESSION = re.compile(
-    r"(?:.{0,12}(?:sess|session|visitor|visit|track|nonce|csrf|clid|rand|random|rnd|cachebust)(?:ion)?"
-    r"(?:_?id|_?key|_?token|er)?|sid|cfid|cftoken|oscsid|zenid|_|ts|cb|x?id_session)",
+    r"(?:.{0,12}(?:sess|session|visitor|nonce|csrf|clid|cachebust)(?:ion)?(?:_?id|_?key|_?token)?"
+    r"|rand|random|rnd|sid|cfid|cftoken|oscsid|zenid|_|ts|cb|x?id_session)",
     re.IGNORECASE,
 )
-_PATH_SESSION = re.compile(r";[A-Za-z_]{1,20}=[^/?;]{1,200}|/\([A-Z]\([A-Za-z0-9]{8,64}\)\)(?=/|$)")
-# What a machine drew: long, of letters and digits.
-_TOKEN = re.compile(r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{16,128}")
-_DRAWN = re.compile(r"(?=[^\d]{0,200}\d)[A-Za-z0-9_.%-]{8,200}")
+_PATH_SESSION = re.compile(
+    r";[A-Za-z_]{0,12}(?:sess|session|sid)[A-Za-z_]{0,8}=[^/?;]{1,200}|/\([A-Z]\([A-Za-z0-9]{8,64}\)\)(?=/|$)",
+    re.IGNORECASE,
+)
+# What a machine drew: long, of letters and digits. Words with hyphens between are somebody's title.
+_TOKEN = re.compile(
+    r"(?=[A-Za-z]{0,128}\d)(?=\d{0,128}[A-Za-z])[A-Za-z0-9]{16,128}"
+    r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+)
+_DRAWN = re.compile(r"(?=[^\d]{0,200}\d)(?:[A-Za-z0-9]{8,200}|[0-9A-Fa-f-]{36})")
 
 
 # Without any of these there is no pattern: a query, a session in the path, a year, a page's number, a token.
@@ -141,7 +149,7 @@ def _are_buckets(block: list[str]) -> bool:
 
 
 def _strange_query(query: str) -> str | None:
-    pairs = query.split("&")
+    pairs = [pair for pair in query.split("&") if pair and not pair.endswith("=")]
     if len(pairs) > _MOST_PARAMETERS:
         return f"query: more than {_MOST_PARAMETERS} parameters"
     if len(pairs) > _REPEATS:
@@ -179,7 +187,11 @@ _Pairs = list[tuple[str, str, str]]
 def _holes(origin: str, path: str, pairs: _Pairs) -> Pattern | None:
     """The address with dates, pages and visitors left out, if it has any: the first kind gives the cap."""
     place = _PAGE_SEGMENT.sub(r"\1\2{n}", _DATE.sub("{date}", path))
+    if _OF_DATES.search(path):
+        place = _COMPACT.sub("{date}", place)
     *folders, last = place.split("/")
+    if not last and folders:  # what ends in a slash has its own name before it
+        last = f"{folders.pop()}/"
     place = "/".join(["{id}" if _TOKEN.fullmatch(folder) else folder for folder in folders] + [last])
     dated = any(name in _CALENDAR_NAMES for name, _, _ in pairs)
     shape = _joined(origin, place, [(name, is_, _hole(name, value, dated)) for name, is_, value in pairs])
@@ -192,7 +204,7 @@ def _holes(origin: str, path: str, pairs: _Pairs) -> Pattern | None:
 def _hole(name: str, value: str, dated: bool) -> str:
     """What a parameter's value is, if it is a date or the number of a page."""
     if value.isdigit():
-        if name in _CALENDAR_NAMES or (dated and name in _PARTS) or (name in _TIMES and len(value) > 8):
+        if name in _CALENDAR_NAMES or (dated and name in _PARTS) or (name in _TIMES and len(value) >= 8):
             return "{date}"
         if name in _PAGE_NAMES:
             return "{n}"
