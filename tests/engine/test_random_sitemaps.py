@@ -20,9 +20,8 @@ def urlset(urls: list[str]) -> str:
 
 
 def index(urls: list[str]) -> str:
-    return (
-        "<sitemapindex>" + "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls) + "</sitemapindex>"
-    )
+    entries = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
+    return f"<sitemapindex>{entries}</sitemapindex>"
 
 
 class Web:
