@@ -25,7 +25,7 @@ def index(urls: list[str]) -> str:
 
 
 class Web:
-    """Files that list pages, other files, themselves and each other; some redirect, fail once, or are slow."""
+    """Files that list pages, other files, themselves and each other; some move, fail once, or are slow."""
 
     def __init__(self, site: Site, chance: random.Random) -> None:
         self._site, self._chance = site, chance
