@@ -191,8 +191,7 @@ def test_urls_go_back_as_they_were_when_they_were_first_met(database: Database, 
     assert set(back) == {f"{A}/seed", f"{A}/deep", f"{A}/moved"}
     for item in first[:1] + first[2:]:
         found = replace(back[item.url], seq=0, given=False)
-        # Whether it had led to an open address is known of a seed, and of what has answered.
-        assert found == replace(item, given=False, reach=ANY if item.seed else "")
+        assert found == replace(item, given=False, reach=ANY), "its address was judged, and open"
 
 
 def test_counters_follow_what_goes_back(database: Database, ledger: Ledger) -> None:
@@ -277,3 +276,19 @@ def test_giving_back_is_all_or_nothing(database: Database, ledger: Ledger) -> No
     database.connection.execute("DROP TRIGGER full")
     assert counters(database) == before
     assert ledger.give_back(0) == 3
+
+
+def test_what_was_never_judged_or_refused_comes_back_with_no_more_rights(
+    database: Database, ledger: Ledger
+) -> None:
+    """A name that could not be resolved may mean a private address by now."""
+    store = Store(database)
+    kinds = {"kept": Reason.FETCHED, "denied": Reason.ROBOTS_DENIED, "lost": Reason.DNS_FAILED,
+             "refused": Reason.REFUSED_ADDRESS}  # fmt: skip
+    store.admit([entry(f"{A}/{name}", depth=1) for name in kinds], [])
+    by_url = {item.url: item for item in lent(store)}
+    for name, reason in kinds.items():
+        store.settle(Batch((done(by_url[f"{A}/{name}"], reason=reason),)))
+    assert ledger.give_back(1) == 3
+    back = {item.url.rpartition("/")[2]: item.reach for item in lent(Store(database))}
+    assert back == {"denied": ANY, "lost": "", "refused": ""}

@@ -131,9 +131,11 @@ class Ledger:
 
 
 def _was_open(record: Record) -> bool:
-    """Was the address judged, and found open? Of what no answer has come of, that is not known."""
-    is_ours = record.depth == 0 and record.reason is not Reason.REFUSED_ADDRESS
-    return is_ours or record.status is not None
+    """Was the address judged, and found open? That comes before all other ends; a name that was not resolved
+    may be anywhere by now, unless the user named it."""
+    if record.reason is Reason.DNS_FAILED:
+        return record.depth == 0
+    return record.reason is not Reason.REFUSED_ADDRESS
 
 
 def _entry_of(record: Record) -> Entry:
