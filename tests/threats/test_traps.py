@@ -19,6 +19,7 @@ from skitter.model import Reason, Summary
 from skitter.testing import Site
 
 NORMAL = 60
+CHANCE = random.Random(2026)
 
 
 @pytest.fixture
@@ -63,18 +64,18 @@ def _query(request: web.BaseRequest) -> str:
 
 
 def _session(request: web.BaseRequest) -> str:
-    token = random.getrandbits(64)
+    token = CHANCE.getrandbits(64)
     return str(token) + anchors(*(f"/session/{n};jsessionid={token:016x}" for n in range(5)))
 
 
 def _visitor(request: web.BaseRequest) -> str:
-    token = random.getrandbits(64)
+    token = CHANCE.getrandbits(64)
     return str(token) + anchors(*(f"/visitor/a{token:016x}1/{n}" for n in range(3)))
 
 
 def _orders(request: web.BaseRequest) -> str:
     names = ["a=1", "b=2", "c=3", "d=4", "e=5"]
-    return str(random.random()) + anchors(*("?" + "&".join(random.sample(names, 5)) for _ in range(10)))
+    return str(CHANCE.random()) + anchors(*("?" + "&".join(CHANCE.sample(names, 5)) for _ in range(10)))
 
 
 def _pages(request: web.BaseRequest) -> str:
