@@ -151,7 +151,7 @@ def test_copies_are_counted_by_host() -> None:
     assert traps.repeats(H, "abc")[1] == "content: more than 32 URLs of http://h have it"
 
 
-def test_memory_is_bounded_and_what_goes_on_is_not_forgotten() -> None:
+def test_what_goes_on_is_not_forgotten() -> None:
     traps = Traps()
     said = []
     for n in range(400):
@@ -159,7 +159,6 @@ def test_memory_is_bounded_and_what_goes_on_is_not_forgotten() -> None:
         for other in range(400):
             traps.repeats(H, f"{n} {other}")
     assert said.count(None) == 366
-    assert len(traps._young) + len(traps._old) <= 100_002
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ from skitter.rules.scope import Bounds
 __all__ = ["Stopper", "Worker"]
 
 # As many as the frontier itself remembers.
-_KNOWN = 100_000
+_KNOWN = 2**19
 # How often the owner hears how we are, if it has changed.
 _PULSE = 0.05
 

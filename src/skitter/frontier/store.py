@@ -26,9 +26,9 @@ __all__ = ["Store"]
 
 _ANY_DEPTH = 2**31
 _FIRST = -1, 0
-# Keys of the last URLs met (8 to 16 MB) spare nine of ten looks into the table, which were a third of the
-# time of a commit.
-_KNOWN = 100_000
+# Keys of the last URLs met (4 MiB) spare nine of ten looks into the table, which were a third of the time of
+# a commit.
+_KNOWN = 2**19
 # As many as are counted in memory.
 _PATTERNS = 50_000
 _AS_BEFORE = """

@@ -18,6 +18,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from skitter.rules.tally import Tally
+
 __all__ = ["MOST_OF_ONE_CONTENT", "Pattern", "Traps", "content_key", "patterns_of", "shape_of"]
 
 # A cycle of segments may stand three times in a row; no segment more often than that in one path.
@@ -46,8 +48,8 @@ _RULES = (
 # Of a host; one index may name so many (sitemaps.org).
 _MOST_SITEMAPS = 50_000
 
-# Counts in memory, in two generations: what is counted again and again stays.
-_REMEMBERED = 50_000
+# Counts in memory, 20 bytes each: these, at most twice as many.
+_REMEMBERED = 2**16
 
 # All are tried at one place of a URL, one character after the other: nothing here can backtrack far.
 _DATE = re.compile(
@@ -223,12 +225,12 @@ class Traps:
     """How often each pattern and each content was met. Bounded: what is met rarely may be forgotten."""
 
     def __init__(self) -> None:
-        self._young: dict[int, int] = {}
-        self._old: dict[int, int] = {}
+        self._met = Tally(_REMEMBERED)
 
     def restore(self, counts: Mapping[int, int]) -> None:
         """Go on with what former runs counted."""
-        self._young.update(counts)
+        for key, number in counts.items():
+            self._met.add(key, number)
 
     def judge(self, url: str, depth: int) -> str | None:
         """Why a URL is not to be fetched, in words; None if it may be, and then it counts."""
@@ -237,30 +239,21 @@ class Traps:
             return strange
         patterns = patterns_of(url)
         for pattern in patterns:
-            if self._number(pattern.key) >= pattern.most:
+            if self._met.count(pattern.key) >= pattern.most:
                 return str(pattern)
         for pattern in patterns:
-            self._count(pattern.key)
+            self._met.add(pattern.key)
         return None
 
     def counts_file(self, origin: str) -> str | None:
         """One more sitemap of a host is to be read: why not, in words, or None."""
         pattern = Pattern("sitemaps", origin, _MOST_SITEMAPS)
-        return str(pattern) if self._count(pattern.key) > pattern.most else None
+        return str(pattern) if self._met.add(pattern.key) > pattern.most else None
 
     def repeats(self, origin: str, sha256: str) -> tuple[int, str | None]:
         """A host has served this content once more: how often by now, and why that is a trap, in words, or
         None."""
-        number = self._count(content_key(origin, sha256))
+        number = self._met.add(content_key(origin, sha256))
         if number <= MOST_OF_ONE_CONTENT:
             return number, None
         return number, f"content: more than {MOST_OF_ONE_CONTENT} URLs of {origin} have it"
-
-    def _number(self, key: int) -> int:
-        return self._young.get(key) or self._old.get(key, 0)
-
-    def _count(self, key: int) -> int:
-        number = self._young[key] = self._number(key) + 1
-        if len(self._young) > _REMEMBERED:
-            self._old, self._young = self._young, {}
-        return number
