@@ -17,6 +17,8 @@ import msgspec
 from skitter.headers import Headers
 
 __all__ = [
+    "Ask",
+    "Attempt",
     "Batch",
     "Change",
     "Done",
@@ -86,11 +88,22 @@ class FinishReason(StrEnum):
         return repr(self.value)
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """How a URL is asked for where that is more than a plain GET. ``meta`` is the user's: it comes back with
+    the page, and must be what JSON can hold."""
+
+    method: str = "GET"
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    meta: Mapping[str, Any] = {}
+
+
 class Request(msgspec.Struct, frozen=True):
-    """One hop to make. ``cut`` keeps what fits under ``max_body`` instead of failing."""
+    """One hop to make. A handler gives ``url`` and, if it wants, what is in :class:`Ask`; the rest is the
+    engine's. ``cut`` keeps what fits under ``max_body`` instead of failing."""
 
     url: str
-    max_body: int
+    max_body: int = 0
     cut: bool = False
     credentials: bool = False  # the user's headers, cookies and auth may go there
     # The visit that it is for, and whether its host had answered before: whoever has the body may settle it.
@@ -98,6 +111,10 @@ class Request(msgspec.Struct, frozen=True):
     host_answered: bool = False
     reach: str = ""  # the kind of addresses that it may be sent to, beside public ones (rules.addresses)
     paced: bool = True  # the host's next request waits for the word that this one has gone out
+    method: str = "GET"
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    meta: Mapping[str, Any] = {}
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -220,9 +237,10 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Follow(msgspec.Struct, frozen=True):
-    """Pages that a handler wants visited: canonical URLs."""
+    """Pages that a handler wants visited: canonical URLs, and how they are to be asked for."""
 
     urls: tuple[str, ...]
+    ask: Ask | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -244,6 +262,7 @@ class Entry(msgspec.Struct, frozen=True):
     lastmod: str | None = None  # as a sitemap says
     sitemap: bool = False  # it is one itself: it has no record
     listed: bool = False  # a sitemap names it
+    ask: Ask | None = None  # how it is asked for, if not by a plain GET
     seq: int = 0  # place in the host's queue; the frontier's own
 
 
@@ -289,6 +308,16 @@ class HostState(msgspec.Struct, frozen=True):
     why: str = ""  # what closed the gate
 
 
+class Attempt(msgspec.Struct, frozen=True):
+    """A try that was not the last: when, what came of it, and for how long it was waited for (seconds)."""
+
+    at: float
+    reason: Reason
+    status: int | None
+    seconds: float
+    error: str
+
+
 class Settlement(msgspec.Struct, frozen=True):
     """A visit's end: the URL leaves the frontier with ``row``, or goes back as ``retry``; a sitemap,
     which has no record, leaves it with neither."""
@@ -299,6 +328,7 @@ class Settlement(msgspec.Struct, frozen=True):
     found: tuple[Entry, ...] = ()
     counts: tuple[int, ...] = ()  # keys of the patterns (rules.traps) that have one URL more
     links: bytes = b""  # keys of the page's distinct links, 8 bytes each, big-endian
+    attempt: Attempt | None = None  # with ``retry``: what is to be remembered of this try
 
 
 class Mark(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ __all__ = ["downgrade"]
 
 
 def downgrade(database: Path) -> None:
-    """Turn a database of format 4 into one of format 1: committed lengths only, no marks, and at each key
+    """Turn a database of format 5 into one of format 1: committed lengths only, no marks, and at each key
     the number of its record."""
     db = sqlite3.connect(database, isolation_level=None)
     db.executescript(
@@ -22,6 +22,8 @@ def downgrade(database: Path) -> None:
         ALTER TABLE pending DROP COLUMN reach;
         ALTER TABLE pending DROP COLUMN lastmod;
         ALTER TABLE pending DROP COLUMN sitemap;
+        ALTER TABLE pending DROP COLUMN ask;
+        DROP TABLE attempt;
         DROP TABLE output;
         ALTER TABLE former RENAME TO output;
         ALTER TABLE seen ADD COLUMN record INTEGER;

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from skitter.frontier import Database, MemoryFrontier, SqliteFrontier, Store
 from skitter.model import (
+    Ask,
     Batch,
     Entry,
     HostState,
@@ -393,11 +394,13 @@ def test_a_sitemap_comes_first_and_ends_without_a_record(make: Make) -> None:
 
 
 def test_what_a_url_brings_along_is_kept(make: Make) -> None:
-    given = entry("http://h/a", depth=1, reach="loopback", lastmod="2026-05-01")
+    ask = Ask("POST", {"X-A": "b"}, b"\x00\xff", {"n": [1, None]})
+    given = entry("http://h/a", depth=1, reach="loopback", lastmod="2026-05-01", ask=ask)
 
     async def use(frontier: Frontier) -> None:
         await frontier.admit([given])
         (lease,) = await frontier.lease({"http://h": 9}, 0.0)
+        assert lease.entries[0].ask == ask
         tried = replace(lease.entries[0], due=50.0, attempts=1)
         await frontier.settle(Batch((Settlement(lease.entries[0], retry=tried),)))
 
@@ -405,6 +408,7 @@ def test_what_a_url_brings_along_is_kept(make: Make) -> None:
         (lease,) = await frontier.lease({"http://h": 9}, 100.0)
         (found,) = lease.entries
         assert (found.reach, found.lastmod, found.attempts) == ("loopback", "2026-05-01", 1)
+        assert found.ask == ask
 
     run_twice(make, use, later)
 

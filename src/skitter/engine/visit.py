@@ -18,6 +18,7 @@ from skitter.engine.handlers import Handled, Handlers
 from skitter.engine.reader import ReadAside, Reader
 from skitter.engine.record import page_row, unfetched_row
 from skitter.model import (
+    Attempt,
     Done,
     Entry,
     Failure,
@@ -42,6 +43,8 @@ __all__ = ["Visited", "Visitor"]
 
 # Links that are judged in one go: some 5 ms, if all are new.
 _AT_ONCE = 1_000
+# Tries of one URL that are remembered for `explain`.
+_REMEMBERED = 20
 # Bodies that are hashed in a thread, where it holds nobody up: a millisecond's worth.
 _LONG = 1024 * 1024
 
@@ -99,7 +102,10 @@ class Visitor:
         if isinstance(verdict, RetryAt):
             spent = entry.spent + (not verdict.free)
             retry = replace(tried, spent=spent, due=verdict.at, status=answer.status)
-            return Visited(Settlement(entry, retry=retry), again=verdict)
+            return Visited(
+                Settlement(entry, retry=retry, attempt=_attempt(tried, answer, verdict, started)),
+                again=verdict,
+            )
         if isinstance(verdict, Redirect):
             return self._redirect(entry, tried, answer, verdict, started)
         return await self._done(entry, tried, answer, verdict, started)
@@ -204,6 +210,13 @@ class Visitor:
             for link in links
             if link.follow and not self._knows(link.key) and self._bounds.refuses(link.url, depth) is None
         ]
+
+
+def _attempt(tried: Entry, answer: Response | Failure, verdict: RetryAt, started: float) -> Attempt | None:
+    """What is remembered of a try; nothing where a host asks us again and again to wait."""
+    if tried.attempts > _REMEMBERED:
+        return None
+    return Attempt(started, verdict.reason, answer.status, round(answer.elapsed, 6), verdict.error)
 
 
 def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:

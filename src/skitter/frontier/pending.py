@@ -7,20 +7,21 @@ from collections.abc import Iterable
 
 import msgspec
 
-from skitter.model import Entry
+from skitter.model import Ask, Entry
 
 __all__ = ["INSERT_PENDING", "Waiting", "due_retries", "fresh", "hops_of", "unmet", "values_of", "wanted"]
 
 _HOPS = msgspec.json.Decoder(tuple[str, ...])
+_ASK = msgspec.json.Decoder(Ask)
 _COLUMNS = (
     "url, key, depth, referrer, CAST(hops AS TEXT), attempts, spent, status, seed, given,"
-    " reach, lastmod, sitemap, seq"
+    " reach, lastmod, sitemap, ask, seq"
 )
 
 # What the column "sitemap" says: it is one, or is named by one.
 _SITEMAP, _LISTED = 1, 2
 
-INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PENDING = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class _Pending(msgspec.Struct, array_like=True):
@@ -39,6 +40,7 @@ class _Pending(msgspec.Struct, array_like=True):
     reach: str
     lastmod: str | None
     sitemap: int
+    ask: str | None
     seq: int
 
 
@@ -51,6 +53,7 @@ def values_of(host: int, seq: int, entry: Entry) -> tuple[object, ...]:
         host, entry.due, entry.depth, seq, entry.key, entry.url, entry.referrer, hops_of(entry),
         entry.attempts, entry.spent, entry.status, entry.seed, entry.given,
         entry.reach, entry.lastmod, _SITEMAP * entry.sitemap + _LISTED * entry.listed,
+        msgspec.json.encode(entry.ask).decode() if entry.ask is not None else None,
     )  # fmt: skip
 
 
@@ -146,5 +149,6 @@ def _entry_of(origin: str, due: float, row: _Pending) -> Entry:
     return Entry(
         row.url, row.key, origin, row.depth, row.referrer, _HOPS.decode(row.hops) if row.hops else (),
         row.attempts, row.spent, row.status, bool(row.seed), bool(row.given), due,
-        row.reach, row.lastmod, row.sitemap == _SITEMAP, row.sitemap == _LISTED, row.seq,
+        row.reach, row.lastmod, row.sitemap == _SITEMAP, row.sitemap == _LISTED,
+        _ASK.decode(row.ask) if row.ask else None, row.seq,
     )  # fmt: skip

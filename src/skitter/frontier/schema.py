@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["FORMAT", "MIGRATIONS", "PRAGMAS", "SCHEMA"]
 
 # Raised whenever a table changes its meaning; an older skitter refuses a newer job.
-FORMAT = "4"
+FORMAT = "5"
 
 # PRECEDENTS section 9, THREATS section 9: WAL and NORMAL survive SIGKILL; one connection writes and
 # checkpoints; no memory map, which would turn an I/O error into a crash.
@@ -41,7 +41,7 @@ CREATE TABLE pending (
     key INTEGER NOT NULL, url TEXT NOT NULL, referrer TEXT, hops TEXT,
     attempts INTEGER NOT NULL, spent INTEGER NOT NULL, status INTEGER,
     seed INTEGER NOT NULL, given INTEGER NOT NULL,
-    reach TEXT NOT NULL DEFAULT '', lastmod TEXT, sitemap INTEGER NOT NULL DEFAULT 0,
+    reach TEXT NOT NULL DEFAULT '', lastmod TEXT, sitemap INTEGER NOT NULL DEFAULT 0, ask TEXT,
     PRIMARY KEY (host, due, depth, seq)
 ) WITHOUT ROWID;
 
@@ -76,7 +76,16 @@ _PATTERNS = (
     "CREATE TABLE pattern (key INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
 )
 
-SCHEMA = "; ".join((_TABLES, *_OUTPUTS, *_PATTERNS, ""))
+_ATTEMPTS = (
+    # tries that were not the last: when (on the job's clock), what came of them, how long they took
+    """CREATE TABLE attempt (
+        key INTEGER NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL, status INTEGER,
+        seconds REAL NOT NULL, error TEXT NOT NULL
+    )""",
+    "CREATE INDEX attempt_key ON attempt (key)",
+)
+
+SCHEMA = "; ".join((_TABLES, *_OUTPUTS, *_PATTERNS, *_ATTEMPTS, ""))
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -119,4 +128,6 @@ MIGRATIONS = {
             *_PATTERNS,
         ),
     ),
+    # Format 4 forgot tries that were not the last, and knew only plain GETs.
+    "4": Migration("5", ("ALTER TABLE pending ADD COLUMN ask TEXT", *_ATTEMPTS)),
 }

@@ -221,6 +221,8 @@ class Store:
             work.settle(host, entry)
             if settlement.retry is not None:
                 self._push(host, settlement.retry, entry.seq, work, due)
+                if settlement.attempt is not None:
+                    work.attempts.append((entry.key, *msgspec.structs.astuple(settlement.attempt)))
             elif settlement.row is not None:
                 work.record(host, entry.key, settlement.row.record, settlement.links)
                 work.counts.update(settlement.counts)

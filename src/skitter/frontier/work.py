@@ -45,7 +45,7 @@ _BATCH = (
             json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
             json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]'),
             json_extract(value, '$[12]'), json_extract(value, '$[13]'), json_extract(value, '$[14]'),
-            json_extract(value, '$[15]')
+            json_extract(value, '$[15]'), json_extract(value, '$[16]')
         FROM json_each(NEW.pending);
     INSERT OR IGNORE INTO root SELECT value FROM json_each(NEW.roots);
     UPDATE host SET state = json_extract(value, '$[1]'),
@@ -104,6 +104,7 @@ class Work(msgspec.Struct):
     robots: bytearray = msgspec.field(default_factory=bytearray)
     marks: list[tuple[int, int, int, int, int]] = []
     tally: dict[Reason, tuple[int, int]] = {}  # records and their bytes
+    attempts: list[tuple[object, ...]] = []  # key, at, reason, status, seconds, error
     facts: dict[str, str] = {}
     unrecorded: int = 0  # what has ended without a record
     counts: Counter[int] = msgspec.field(default_factory=Counter)  # URLs by pattern
@@ -150,6 +151,8 @@ class Work(msgspec.Struct):
             db.executemany(
                 "DELETE FROM pending WHERE host = ? AND due = ? AND depth = ? AND seq = ?", self.tried
             )
+        if self.attempts:
+            db.executemany("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?)", self.attempts)
         tally = [(reason, n, size) for reason, (n, size) in self.tally.items()]
         rows = (self.keys, self.pending, self.roots, self.hosts, self.marks, tally, self.facts, self.met,
                 list(self.counts.items()))  # fmt: skip
