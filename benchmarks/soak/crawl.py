@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from skitter.config import Config, build
-from skitter.crawler import Run
 from skitter.net import run_loop
 from skitter.observe.stats import Stats
+from skitter.run import Run
 
 # The loop is to come back after so long, fifty times a second; what it is late is its lag.
 _BEAT = 0.02

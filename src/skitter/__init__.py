@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skitter.content.page import Page
     from skitter.crawler import Crawler, crawl, crawl_sync
     from skitter.errors import ConfigError, JobError, SkitterError, StorageError, UsageError
-    from skitter.model import FinishReason, Reason, Record, Summary
+    from skitter.model import FinishReason, Reason, Record, Request, Summary
+    from skitter.page import Page
 
 __all__ = [
     "ConfigError",
@@ -20,6 +20,7 @@ __all__ = [
     "Page",
     "Reason",
     "Record",
+    "Request",
     "SkitterError",
     "StorageError",
     "Summary",
@@ -30,10 +31,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "content.page": ("Page",),
+    "page": ("Page",),
     "crawler": ("Crawler", "crawl", "crawl_sync"),
     "errors": ("ConfigError", "JobError", "SkitterError", "StorageError", "UsageError"),
-    "model": ("FinishReason", "Reason", "Record", "Summary"),
+    "model": ("FinishReason", "Reason", "Record", "Request", "Summary"),
 }
 
 

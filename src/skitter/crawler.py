@@ -1,124 +1,42 @@
-"""The facade: puts the default parts together."""
+"""The facade: what users configure, and start."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, TypeVar
 
-from skitter.aside import Aside
-from skitter.clock import SystemClock
-from skitter.config import Config, build
-from skitter.content.page import Page
-from skitter.disk import Disks
-from skitter.engine import Desk, Engine, Handlers, Route, Stopper, pages_of, pages_of_sync
-from skitter.engine.governor import Governor
+from msgspec.structs import replace as replace_in
+
+from skitter.config import build
+from skitter.engine import (
+    Desk,
+    Hooks,
+    Route,
+    Stopper,
+    UserCode,
+    pages_of,
+    pages_of_sync,
+)
+from skitter.engine.routes import Match, Statuses, conditions
 from skitter.engine.tell import Deliver
 from skitter.errors import ConfigError, UsageError
-from skitter.events import Noted, Observer
-from skitter.frontier import MemoryFrontier, SqliteFrontier
-from skitter.job import open_job
+from skitter.events import Observer
 from skitter.model import Summary
-from skitter.net import AiohttpFetcher, run_loop
+from skitter.net import run_loop
 from skitter.observe.logger import LibraryLog, guarded
-from skitter.observe.memory import memory_used
-from skitter.observe.watchdog import Watchdog
-from skitter.outputs import plain_sinks
-from skitter.ports import Frontier
-from skitter.rules.pattern import compile_pattern
-from skitter.rules.scope import Bounds
-from skitter.staff import crew_of
+from skitter.page import Page
+from skitter.rules.ask import Data, ask_for
+from skitter.run import Run
 
-__all__ = ["Crawler", "Run", "crawl", "crawl_sync"]
+__all__ = ["Crawler", "crawl", "crawl_sync"]
 
 F = TypeVar("F", bound=Callable[[Page], Any])
-
-
-class Run:
-    """One run with its parts: an async context manager that closes them all."""
-
-    def __init__(
-        self,
-        config: Config,
-        command: str,
-        folder: str | None,
-        *,
-        observe: Observer,
-        deliver: Deliver | None = None,
-        routes: tuple[Route, ...] = (),
-        items: tuple[str, ...] = (),
-        adopt: Callable[[Stopper], None] = lambda stopper: None,
-    ) -> None:
-        """Open the job in ``folder``, or none; ``items`` are outputs for what the handlers of ``routes``
-        make; a worker process gives ``adopt`` what handlers may stop the crawl with. Raises ConfigError,
-        JobError (nothing was made) and StorageError."""
-        clock = SystemClock()
-        watch = Watchdog(config.limits.slow_callback, observe)
-        # First whatever can find fault with the settings, then what makes files.
-        home = AiohttpFetcher(config.http, config.limits, clock, watch.lag)
-        Bounds(config.scope)
-        # Worker processes come before files: they are to have none of them.
-        self._crew = crew_of(config, home, clock, observe, routes, adopt, wants_pages=deliver is not None)
-        self._fetcher = self._crew or home
-        self._open(config, command, folder, items, observe)
-        self._aside = Aside()
-        self.engine = Engine(
-            config,
-            fetcher=self._fetcher,
-            frontier=self._frontier,
-            sinks=self._sinks,
-            clock=clock,
-            observe=observe,
-            deliver=deliver,
-            handlers=Handlers(routes) if routes else None,
-            watch=watch,
-            governor=Governor(config.limits.concurrency, memory_used, observe, self._crew),
-            disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
-            aside=self._aside.read,
-        )
-
-    def _open(
-        self, config: Config, command: str, folder: str | None, items: tuple[str, ...], observe: Observer
-    ) -> None:
-        """The frontier and the outputs: a job's, or memory and plain files."""
-        self.folder = folder
-        try:
-            self._job = open_job(folder, config, command, items) if folder else None
-        except BaseException:
-            if self._crew is not None:
-                self._crew.disband()
-            raise
-        for note in self._job.notes if self._job else ():
-            observe(Noted(note))
-        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
-        self._frontier: Frontier = (
-            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
-        )
-        self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
-
-    async def __aenter__(self) -> Engine:
-        return self.engine
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._aside.close()
-        try:
-            await self._fetcher.close()
-        finally:
-            try:
-                await self._frontier.close()
-            finally:
-                for sink in self._sinks:
-                    sink.close()
-                if self._job is not None:
-                    self._job.close()
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 class Crawler:
@@ -127,7 +45,8 @@ class Crawler:
 
     ``job`` is the folder of a durable job; without it the state is in memory and no file is made
     that ``output`` or ``records`` do not name. ``output`` takes the items of handlers, where there are
-    any, else records; ``records`` always takes records. ``observe`` is called with every event
+    any, else records; ``records`` always takes records. ``on_error="stop"`` ends the crawl, as :meth:`stop`
+    does, when a handler raises; else only the page's record says so. ``observe`` is called with every event
     (:mod:`skitter.events`); by default, what matters goes to the logger ``skitter``.
     Raises ConfigError for an unknown option or a bad value.
     """
@@ -137,14 +56,21 @@ class Crawler:
         *,
         output: _Paths = (),
         records: _Paths = (),
+        on_error: str = "continue",
         observe: Observer | None = None,
         **options: Any,
     ) -> None:
+        if on_error not in ("continue", "stop"):
+            raise ConfigError(f"on_error {on_error!r}: give 'continue' or 'stop'")
+        self._stops = on_error == "stop"
         self.config = build(("{}", options))
         self._output = _paths(output)
         self._records = _paths(records)
         self._observe: Observer = guarded(observe) if observe else LibraryLog()
         self._routes: list[Route] = []
+        self._default: tuple[Route, ...] = ()
+        self._unfinished: list[Match | None] = []  # of on(), which has given back a decorator that waits
+        self._hooks = Hooks()
         self._engine: Stopper | None = None
         self._is_open = False
         self._desk: Desk | None = None
@@ -152,27 +78,75 @@ class Crawler:
 
     # -- a crawl -----------------------------------------------------------------------------
 
-    def on(self, pattern: str) -> Callable[[F], F]:
-        """Decorate the handler of fetched pages whose URL matches: a glob, or ``re:`` an expression.
+    def on(
+        self,
+        match: Match | None = None,
+        *,
+        content_type: str | None = None,
+        status: Statuses | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate the handler of pages whose URL matches: a glob, or ``re:`` an expression; or of those for
+        which a predicate, called with the page, says yes.
+
+        ``content_type`` is a glob for the media type, as in ``"image/*"``. A handler takes fetched pages;
+        with ``status`` it takes those whose answer had it, failures too: a number, ``"4xx"``, or several.
 
         The first handler that matches takes a page. It is called with the page: ``async def`` on the
         loop, a plain ``def`` in a thread. It may return one item (a dict, a dataclass, a msgspec or
-        pydantic object) or None; as a generator it yields items and ``page.follow(...)``, and then those
-        take the place of the page's links. What goes wrong in it ends the record as ``handler_error``.
-        Raises ConfigError for a pattern that cannot be understood.
+        pydantic object) or None; as a generator it yields items and ``page.follow(...)`` or requests, and
+        then those take the place of the page's links. What goes wrong in it ends the record as
+        ``handler_error``. Over a crash a handler may run again; its items are written once.
+        Raises ConfigError for what cannot be understood.
         """
-        if not isinstance(pattern, str):
-            raise ConfigError(f'on: needs a pattern, as in @crawler.on("*/product/*"), not {pattern!r}')
+
+        if match is None and content_type is None and status is None:
+            raise ConfigError(
+                "on: give a pattern, a predicate, content_type or status; @crawler.default takes the rest"
+            )
         try:
-            matches = compile_pattern(pattern)
+            matches, accepts = conditions(match, content_type, status)
         except ValueError as error:
             raise ConfigError(f"on: {error}") from None
+        self._unfinished.append(match)
 
         def register(function: F) -> F:
-            self._routes.append(Route(matches, function))
+            if match in self._unfinished:
+                self._unfinished.remove(match)
+            self._routes.append(Route(matches, function, accepts))
             return function
 
         return register
+
+    def default(self, function: F) -> F:
+        """Decorate the handler of fetched pages that no other one takes."""
+        matches, accepts = conditions()
+        self._default = (Route(matches, function, accepts),)
+        return function
+
+    def before_request(self, hook: H) -> H:
+        """Decorate a plain function that is called with each :class:`Request` before it goes out, and may
+        give another one for the same URL (:func:`msgspec.structs.replace`). Not for robots.txt and
+        sitemaps."""
+        self._hooks = replace_in(self._hooks, before_request=(*self._hooks.before_request, _plain(hook)))
+        return hook
+
+    def after_response(self, hook: H) -> H:
+        """Decorate a plain function that is called with a request and its answer (a ``Response`` or a
+        ``Failure``), and may give another answer. It sees redirects and answers that are tried again, too."""
+        self._hooks = replace_in(self._hooks, after_response=(*self._hooks.after_response, _plain(hook)))
+        return hook
+
+    def should_follow(self, hook: H) -> H:
+        """Decorate a plain function that is called with a page and the URL of a link that is in scope, and
+        says whether to follow it."""
+        self._hooks = replace_in(self._hooks, should_follow=(*self._hooks.should_follow, _plain(hook)))
+        return hook
+
+    def on_record(self, hook: H) -> H:
+        """Decorate a plain function that is called with each :class:`Record` before it is written, and may
+        give another one of the same URL."""
+        self._hooks = replace_in(self._hooks, on_record=(*self._hooks.on_record, _plain(hook)))
+        return hook
 
     async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:
         """Crawl; the summary says how it ended. ``deliver`` is awaited with every page that ends.
@@ -180,14 +154,17 @@ class Crawler:
         Raises ConfigError, JobError and StorageError; failures of pages are records, not exceptions.
         """
         seeds = (seeds,) if isinstance(seeds, str) else seeds
-        items, records = (self._output, ()) if self._routes else ((), self._output)
+        for match in self._unfinished:
+            raise ConfigError(f"on: {match!r} has no handler; on() decorates one, with its brackets")
+        routes = (*self._routes, *self._default)
+        items, records = (self._output, ()) if routes else ((), self._output)
         run = Run(
             replace(self.config, output=replace(self.config.output, output=records + self._records)),
             "crawl",
             self.config.output.job,
             observe=self._observe,
             deliver=deliver,
-            routes=tuple(self._routes),
+            code=UserCode(routes, self._hooks, self._stops),
             items=items,
             adopt=self._adopt,
         )
@@ -203,6 +180,17 @@ class Crawler:
         """Take no new URLs; what is in flight is finished and saved. Returns at once."""
         for engine in self._engines():
             engine.stop()
+
+    def pause(self) -> None:
+        """Begin no new visits until :meth:`resume`; what is in flight is finished and saved. Returns at once;
+        from any thread."""
+        for engine in self._engines():
+            engine.pause()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+        for engine in self._engines():
+            engine.resume()
 
     def abort(self) -> None:
         """Stop now: requests in flight and handlers are cut off, their URLs stay pending. Returns at once.
@@ -245,14 +233,24 @@ class Crawler:
             if run is not None:
                 await run.__aexit__(kind, error, trace)
 
-    def submit(self, url: str) -> asyncio.Task[Page]:
+    def submit(
+        self,
+        url: str,
+        *,
+        method: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        data: Data | None = None,
+        json: Any = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> asyncio.Task[Page]:
         """A task that fetches ``url``, follows its redirects under any scope, and gives the last page.
 
         It is named by the URL. A failure is a page with ``ok`` False. Cancelling it takes the request
-        off the wire and frees its slot. Raises ConfigError for what is no URL, and UsageError outside of
+        off the wire and frees its slot. How it is asked for is said as in :meth:`Page.follow`. Raises
+        ConfigError for what is no URL, ValueError for what cannot be asked, and UsageError outside of
         ``async with``.
         """
-        return self._open_desk().submit(url)
+        return self._open_desk().submit(url, ask_for(method, headers, data, json, meta))
 
     async def fetch_all(self, urls: Iterable[str]) -> list[Page]:
         """The pages of all URLs, in their order; each URL is fetched as often as it is named."""
@@ -270,6 +268,12 @@ class Crawler:
             self._desk_run = Run(self.config, "fetch", None, observe=self._observe)
             self._desk = Desk(self._desk_run.engine)
         return self._desk
+
+
+def _plain(hook: H) -> H:
+    if inspect.iscoroutinefunction(hook):
+        raise ConfigError("hooks are called on the loop for every page: make it a plain `def`")
+    return hook
 
 
 _Paths = str | PathLike[str] | Iterable[str | PathLike[str]]

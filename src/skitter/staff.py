@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from skitter.aside import Aside
 from skitter.config import Config
-from skitter.engine import Crew, Handlers, Route, Stopper, Worker, memory_for
+from skitter.engine import Crew, Handlers, HookedFetcher, Stopper, UserCode, Worker, memory_for
 from skitter.events import Event, Observer
 from skitter.net import AiohttpFetcher, run_loop
 from skitter.nursery import Nursery
@@ -33,7 +33,7 @@ def crew_of(
     home: Fetcher,
     clock: Clock,
     observe: Observer,
-    routes: tuple[Route, ...],
+    code: UserCode,
     adopt: Callable[[Stopper], None],
     *,
     wants_pages: bool,
@@ -48,7 +48,7 @@ def crew_of(
         return None
 
     def work(line: socket.socket, memory: mmap.mmap) -> None:
-        run_loop(_work(config, clock, routes, adopt, line, memory, wants_pages=wants_pages))
+        run_loop(_work(config, clock, code, adopt, line, memory, wants_pages=wants_pages))
 
     nursery = Nursery(work, memory_for(config))
     return Crew(config, nursery, number, home, observe)
@@ -57,7 +57,7 @@ def crew_of(
 async def _work(
     config: Config,
     clock: Clock,
-    routes: tuple[Route, ...],
+    code: UserCode,
     adopt: Callable[[Stopper], None],
     line: socket.socket,
     memory: mmap.mmap,
@@ -66,19 +66,26 @@ async def _work(
 ) -> None:
     """A worker's life."""
     tell: list[Callable[[Event], None]] = []
+    stop: list[Callable[[], None]] = []
+
+    def adopted(stopper: Stopper) -> None:
+        stop.append(stopper.stop if code.stops else lambda: None)
+        adopt(stopper)
+
     watch = Watchdog(config.limits.slow_callback, lambda event: tell[0](event))
     aside = Aside()
     worker = Worker(
         config,
-        AiohttpFetcher(config.http, config.limits, clock, watch.lag),
+        HookedFetcher(AiohttpFetcher(config.http, config.limits, clock, watch.lag), code.hooks),
         clock,
         memory,
-        handlers=Handlers(routes) if routes else None,
+        handlers=Handlers(code.routes, lambda: stop[0]()) if code.routes else None,
+        hooks=code.hooks,
         share=memory_used,
         wants_pages=wants_pages,
         aside=aside.read,
     )
     tell.append(worker.tell)
-    await worker.run(line, watch, adopt)
+    await worker.run(line, watch, adopted)
     aside.close()
     os._exit(0)  # the owner has hung up: there is nothing left to be tidy for

@@ -11,12 +11,12 @@ from typing import TypeVar
 import pytest
 
 from skitter.config import Config, build
-from skitter.content.page import Page
 from skitter.engine import Desk, Engine
 from skitter.errors import ConfigError
 from skitter.events import Answered, Ended, Event, HostNarrowed, Requested
 from skitter.frontier import MemoryFrontier
 from skitter.model import Failure, FinishReason, Headers, Reason, Response, Summary
+from skitter.page import Page
 from skitter.testing import FakeClock, FakeFetcher
 
 A = "http://a.test"

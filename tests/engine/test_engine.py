@@ -13,12 +13,12 @@ import pytest
 
 from skitter.clock import SystemClock
 from skitter.config import Config, build
-from skitter.content.page import Page
 from skitter.engine import Engine
 from skitter.errors import StorageError
 from skitter.events import Event, Progressed
 from skitter.frontier import MemoryFrontier
 from skitter.model import Failure, FinishReason, Headers, Held, Mark, Reason, Record, Response, Row, Summary
+from skitter.page import Page
 from skitter.testing import FakeClock, FakeFetcher
 
 A = "http://a.test"

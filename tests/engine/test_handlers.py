@@ -21,12 +21,12 @@ import msgspec
 import pytest
 
 from skitter.config import build
-from skitter.content.page import Page
 from skitter.content.read import read
 from skitter.engine import Engine, Handlers, Route
 from skitter.engine.handlers import Handled
 from skitter.frontier import MemoryFrontier
 from skitter.model import Follow, Headers, Reason, Record, Response, Row, Summary
+from skitter.page import Page
 from skitter.rules.pattern import compile_pattern
 from skitter.testing import FakeClock, FakeFetcher
 
@@ -474,7 +474,7 @@ def test_an_exception_is_said_with_file_and_line(function: Function) -> None:
 def test_what_was_yielded_before_an_exception_counts(function: Function) -> None:
     handled = handle(function)
     assert handled.items == [{"before": 1}]
-    assert handled.urls == [f"{A}/y"]
+    assert handled.wanted == [(f"{A}/y", None)]
 
 
 def test_the_place_of_an_exception_is_in_the_handlers_file() -> None:

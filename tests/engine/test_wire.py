@@ -15,10 +15,10 @@ from skitter.engine.wire import (
     Channel,
     Leave,
     Message,
+    Order,
     Pulse,
     Sent,
     Settled,
-    Stop,
     Told,
 )
 from skitter.events import Blocked
@@ -62,7 +62,7 @@ MESSAGES: list[Message] = [
     Broke(9, "what", storage=True),
     Told(Blocked("f", "file.py", 3, None, "http://h/", 0.5, users=True, first=True, over=False)),
     Pulse(16, is_busy=True),
-    Stop(hard=False),
+    Order("stop"),
     Leave(),
 ]  # fmt: skip
 

@@ -14,7 +14,6 @@ from skitter.cli.seeds import read_seeds
 from skitter.cli.settings import settings
 from skitter.cli.signals import Signals
 from skitter.config import Config
-from skitter.crawler import Run
 from skitter.errors import ConfigError
 from skitter.events import Noted, Observer
 from skitter.job import folder_for
@@ -24,6 +23,7 @@ from skitter.observe.stats import FINE
 from skitter.observe.text import counts, summary_line
 from skitter.observe.versions import versions
 from skitter.rules.scope import Bounds
+from skitter.run import Run
 
 __all__ = ["run_command"]
 

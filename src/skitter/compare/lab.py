@@ -15,10 +15,10 @@ from skitter.compare.report import Attempt, Blocked, Life, Round
 from skitter.compare.strategies import MAX_WORKERS
 from skitter.compare.timing import LOGGER, Trip, trip_to
 from skitter.config import Http, Limits
-from skitter.content.page import Page
 from skitter.events import Answered, Ended, Event, HostNarrowed, HostWaits, Requested, Retrying
 from skitter.model import Failure, Reason, Response
 from skitter.observe.blocking import LoopWatch, Still
+from skitter.page import Page
 
 __all__ = ["Lab"]
 

@@ -46,6 +46,13 @@ class Element:
         """All elements inside that match, in document order. Raises ValueError for no CSS selector."""
         return [Element(node) for node in self._node.select(selector)]
 
+    def xpath(self, expression: str) -> list[Any]:
+        """What an XPath 1.0 expression finds from here, in document order: elements, and strings for
+        attributes and text; the one value of ``count()`` and its like. Raises ValueError for no XPath."""
+        found = self._node.xpath(expression)
+        values = found if isinstance(found, list) else [found]
+        return [value if isinstance(value, str | float | bool) else Element(value) for value in values]
+
     def css_first(self, selector: str) -> Element | None:
         """The first element inside that matches, or None. Raises ValueError for no CSS selector."""
         node = self._node.select_one(selector)

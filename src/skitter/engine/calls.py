@@ -15,12 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from skitter.config import Config
-from skitter.content.page import Page
 from skitter.engine.lanes import Lanes
 from skitter.engine.tell import Teller
 from skitter.engine.visit import Visitor
-from skitter.model import Done, Entry, Failure, Reason, Request, Response
+from skitter.model import Ask, Done, Entry, Failure, Reason, Response
+from skitter.page import Page
 from skitter.ports import Clock, Lost
+from skitter.rules.ask import request_for
 from skitter.rules.schedule import Lane
 from skitter.rules.url import key_of, origin_of
 
@@ -70,11 +71,11 @@ class Calls:
         self._ids = count(1)
         self._closed = asyncio.Event()
 
-    async def fetch(self, url: str) -> Page:
+    async def fetch(self, url: str, ask: Ask | None = None) -> Page:
         """Fetch a canonical URL to its end; every failure is a page, too."""
         if self._gives:
             self._lanes.give(origin_of(url))
-        entry = Entry(url, key_of(url), origin_of(url), seed=True, given=True)
+        entry = Entry(url, key_of(url), origin_of(url), seed=True, given=True, ask=ask)
         history: tuple[Response | Failure, ...] = ()
         while True:
             hop = await self._ask(entry)
@@ -164,7 +165,7 @@ class Calls:
         if hop.answer.cancelled():  # in the same turn of the loop
             self._lanes.contact.unsent(lane, hop.started)
             return
-        request = Request(entry.url, self._max_body, credentials=lane.host.given, reach=hop.kind)
+        request = request_for(entry, self._max_body, credentials=lane.host.given, reach=hop.kind)
         try:
             answer = await self._lanes.contact.send(lane, request)
         except Lost:
@@ -192,9 +193,10 @@ class Calls:
         await self._teller.tell(visited)
         row = visited.settlement.row
         assert row is not None
+        meta = entry.ask.meta if entry.ask is not None else None
         if not entry.attempts:  # what there is answered URLs before this one
-            return Page(row.record, history=history)
-        return Page(row.record, history[-1], history=history[:-1])
+            return Page(row.record, history=history, meta=meta)
+        return Page(row.record, history[-1], history=history[:-1], meta=meta)
 
     def _too_long(self, entry: Entry) -> Done:
         reason = Reason.HTTP_ERROR if entry.status is not None else Reason.GAVE_UP

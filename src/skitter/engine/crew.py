@@ -18,7 +18,6 @@ import msgspec
 from msgspec.structs import replace
 
 from skitter.config import Config
-from skitter.content.page import Page
 from skitter.engine.visit import Visited
 from skitter.engine.wire import (
     SLOT,
@@ -29,16 +28,17 @@ from skitter.engine.wire import (
     Channel,
     Leave,
     Message,
+    Order,
     Pulse,
     Sent,
     Settled,
-    Stop,
     Told,
 )
 from skitter.errors import StorageError
 from skitter.events import Noted, Observer
 from skitter.model import Entry, Failure, Reason, Request, Response, Settlement
 from skitter.nursery import Hired, Nursery
+from skitter.page import Page
 from skitter.ports import Fetcher, Lost, Take
 from skitter.rules.scope import Bounds
 from skitter.rules.url import origin_of
@@ -113,7 +113,7 @@ class Crew:
         self._observe = observe
         self._bounds: Bounds
         self._settle: Settle
-        self._stop: Callable[[bool], None]
+        self._order: Callable[[str], None]
         self._hands: list[_Hand] = []
         self._staffed = asyncio.Event()
         self._left = asyncio.Event()
@@ -130,10 +130,10 @@ class Crew:
         while len(self._hands) < self._number:
             await self._hire()
 
-    def serve(self, bounds: Bounds, settle: Settle, stop: Callable[[bool], None]) -> None:
+    def serve(self, bounds: Bounds, settle: Settle, order: Callable[[str], None]) -> None:
         """Work for an engine: under its bounds, which workers follow; ``settle`` is for what no worker has
         fetched; ``stop`` is called when a handler wants the crawl to stop, with True for at once."""
-        self._bounds, self._settle, self._stop = bounds, settle, stop
+        self._bounds, self._settle, self._order = bounds, settle, order
 
     @property
     def limit(self) -> int:
@@ -276,8 +276,8 @@ class Crew:
                 self._observe(event)
             case Pulse(limit, is_busy):
                 hand.limit, hand.is_busy = limit, is_busy
-            case Stop(hard):
-                self._stop(hard)
+            case Order(word):
+                self._order(word)
 
     # -- their coming and going --------------------------------------------------------------
 
@@ -342,7 +342,8 @@ def _visited(said: Settled) -> Visited:
         row = replace(row, items=tuple(msgspec.json.decode(said.items)))
         settlement = replace(settlement, row=row)
     if row is not None and reading is not None:
-        page = Page(row.record, said.response or said.failure, reading)
+        ask = settlement.entry.ask
+        page = Page(row.record, said.response or said.failure, reading, meta=ask.meta if ask else None)
     return Visited(settlement, said.roots, page, again=said.again)
 
 

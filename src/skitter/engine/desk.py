@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from skitter.content.page import Page
 from skitter.engine.loop import Engine
 from skitter.engine.seeds import read_seed
 from skitter.errors import UsageError
-from skitter.model import Summary
+from skitter.model import Ask, Summary
+from skitter.page import Page
 
 __all__ = ["Desk"]
 
@@ -27,13 +27,13 @@ class Desk:
         self._tasks: set[asyncio.Task[Page]] = set()
         self._run: asyncio.Task[Summary] = asyncio.create_task(engine.run(stay=self._leave), name="crawl")
 
-    def submit(self, url: str) -> asyncio.Task[Page]:
-        """A task that fetches ``url`` and is named by it. Raises ConfigError for what is no URL, and
-        UsageError when the tasks are being cancelled."""
+    def submit(self, url: str, ask: Ask | None = None) -> asyncio.Task[Page]:
+        """A task that fetches ``url``, by a plain GET or as ``ask`` says, and is named by it. Raises
+        ConfigError for what is no URL, and UsageError when the tasks are being cancelled."""
         if self._closing:
             raise UsageError("the crawler is being left: nothing more is fetched")
         target = read_seed(url)
-        task = asyncio.create_task(self._engine.calls.fetch(target), name=target)
+        task = asyncio.create_task(self._engine.calls.fetch(target, ask), name=target)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -21,38 +21,48 @@ from typing import Any
 
 import msgspec
 
-from skitter.content.page import Page
-from skitter.model import Follow
+from skitter.model import Ask, Follow, Request
+from skitter.page import Page
+from skitter.rules.ask import wanted_by
 from skitter.source import expression_at
 
-__all__ = ["Handled", "Handlers", "Route"]
+__all__ = ["Handled", "Handlers", "Route", "blame"]
 
-_ITEMS = "a dict, a dataclass, a msgspec or pydantic object (an item), page.follow(...), or nothing"
+_ITEMS = (
+    "a dict, a dataclass, a msgspec or pydantic object (an item), page.follow(...) or a Request, or nothing"
+)
 # "object Response can't be used in 'await' expression"; since 3.14 "'Response' object can't be awaited"
 _NOT_AWAITABLE = re.compile(
     r"object (\S+) can't be used in 'await' expression|'(\S+)' object can't be awaited"
 )
 
 
+def _is_fetched(page: Page) -> bool:
+    return page.ok
+
+
 class Route(msgspec.Struct, frozen=True):
-    """A handler and the URLs that it takes."""
+    """A handler, the URLs that it takes, and which pages there."""
 
     matches: Callable[[str], bool]
     function: Callable[[Page], Any]
+    accepts: Callable[[Page], bool] = _is_fetched
 
 
 class Handled(msgspec.Struct):
     """What a handler gave. ``steers``: it is a generator, and says itself which links to follow."""
 
     items: list[dict[str, Any]] = []
-    urls: list[str] = []
+    wanted: list[tuple[str, Ask | None]] = []
     steers: bool = False
     error: str | None = None
 
     def take(self, value: object, verb: str) -> None:
         """Sort in what was yielded or returned. Raises TypeError that says what to write instead."""
         if isinstance(value, Follow):
-            self.urls += value.urls
+            self.wanted += [(url, value.ask) for url in value.urls]
+        elif isinstance(value, Request):
+            self.wanted.append(wanted_by(value))
         elif _is_item(value):
             self.items.append(_item(value))
         elif value is not None:
@@ -66,14 +76,29 @@ class _Unfit(TypeError):
 class Handlers:
     """The handlers of a run; the first whose pattern matches a page's URL takes it."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: tuple[Route, ...], failed: Callable[[], None] = lambda: None) -> None:
+        """``failed`` is called when a handler has raised."""
         self._routes = routes
+        self._failed = failed
 
     async def handle(self, page: Page) -> Handled | None:
         """Run the handler of a page; None if there is none."""
-        function = next((route.function for route in self._routes if route.matches(page.url)), None)
-        if function is None:
-            return None
+        handled = await self._handle(page)
+        if handled is not None and handled.error is not None:
+            self._failed()
+        return handled
+
+    async def _handle(self, page: Page) -> Handled | None:
+        for route in self._routes:
+            try:
+                if not (route.matches(page.url) and route.accepts(page)):
+                    continue
+            except Exception as error:  # of the user's own predicate
+                return Handled(error=blame(error, route.accepts, "predicate"))
+            return await self._run(route.function, page)
+        return None
+
+    async def _run(self, function: Callable[[Page], Any], page: Page) -> Handled:
         if _is(function, inspect.isasyncgenfunction):
             return await _listen(function, page)
         if _is(function, inspect.iscoroutinefunction):
@@ -93,7 +118,7 @@ async def _listen(function: Callable[[Page], AsyncIterator[object]], page: Page)
         async for value in values:
             handled.take(value, "yielded")
     except (Exception, asyncio.CancelledError) as error:
-        handled.error = _blame(error, function)
+        handled.error = blame(error, function)
     finally:
         await _close(values)
     return handled
@@ -111,7 +136,7 @@ async def _await(function: Callable[[Page], Any], page: Page) -> Handled:
     try:
         handled.take(await function(page), "returned")
     except (Exception, asyncio.CancelledError) as error:
-        handled.error = _blame(error, function)
+        handled.error = blame(error, function)
     return handled
 
 
@@ -155,7 +180,7 @@ def _call(function: Callable[[Page], Any], page: Page) -> Handled:
         else:
             handled.take(value, "returned")
     except (Exception, asyncio.CancelledError) as error:
-        handled.error = _blame(error, function)
+        handled.error = blame(error, function)
     return handled
 
 
@@ -211,8 +236,8 @@ def _is_ours(error: BaseException) -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
-    """One line: what, where in the handler's file, and what to write instead."""
+def blame(error: BaseException, function: Callable[..., Any], kind: str = "handler") -> str:
+    """One line: what, where in the user's file, and what to write instead."""
     if _is_ours(error) or isinstance(error, MemoryError):  # it says nothing about the page
         raise error
     code = _code(function)
@@ -228,7 +253,7 @@ def _blame(error: BaseException, function: Callable[[Page], Any]) -> str:
         if found is not None and trace is not None:
             expression = expression_at(trace.tb_frame.f_code, trace.tb_lasti)
             text = _not_awaitable((found[1] or found[2]).strip("'"), expression)
-    line = f"handler {_name(function)} at {where}: {text}"[:1000]
+    line = f"{kind} {_name(function)} at {where}: {text}"[:1000]
     return line.encode(errors="backslashreplace").decode()
 
 
@@ -251,12 +276,12 @@ def _plain(function: Any) -> Any:
     return function if hasattr(function, "__code__") else type(function).__call__
 
 
-def _name(function: Callable[[Page], Any]) -> str:
+def _name(function: Callable[..., Any]) -> str:
     name = getattr(_plain(function), "__qualname__", type(function).__name__)
     return str(name).rpartition("<locals>.")[2].removesuffix(".__call__")
 
 
-def _code(function: Callable[[Page], Any]) -> CodeType | None:
+def _code(function: Callable[..., Any]) -> CodeType | None:
     code = getattr(_plain(function), "__code__", None)
     return code if isinstance(code, CodeType) else None
 

@@ -14,6 +14,7 @@ from skitter.engine.commit import Committer
 from skitter.engine.crew import Crew
 from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
+from skitter.engine.hooks import Hooks
 from skitter.engine.lanes import Lanes
 from skitter.engine.reader import ReadAside
 from skitter.engine.seeds import SeedReader
@@ -49,6 +50,7 @@ class Engine:
     _seeds_before_start = _SEEDS_BEFORE_START
     _grace: asyncio.TimerHandle | None = None
     _seeds_open = True
+    _is_paused = False
     _scope_drawn = False
     _finish: FinishReason | None = None
     _come_back_at: float | None = None
@@ -69,6 +71,7 @@ class Engine:
         disk_low: Callable[[], str | None] | None = None,
         chance: Callable[[], float] = random.random,
         aside: ReadAside | None = None,
+        hooks: Hooks = Hooks(),  # noqa: B008 (frozen)
     ) -> None:
         self._config, self._frontier, self._clock, self._observe = config, frontier, clock, observe
         self._bounds = Bounds(config.scope)
@@ -79,7 +82,7 @@ class Engine:
             config, frontier, sinks, clock, contact.take_states, self._apply, disk_low, self._run_low
         )
         contact.changed = self._committer.touch
-        self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers, aside)
+        self._visitor = Visitor(config, self._bounds, clock, chance, frontier.knows, handlers, aside, hooks)
         teller = Teller(clock, observe, deliver)
         self.calls = Calls(config, self._lanes, self._visitor, teller, clock, self._wake)
         self._watch, self._governor, self._loop = watch, governor, None
@@ -87,9 +90,8 @@ class Engine:
         self._crew = fetcher if isinstance(fetcher, Crew) else None
         self._trap_guard = TrapGuard(config.scope, self._bounds)
         self._visits = self._make_visits(teller)
-        self._turns = Turns(
-            self._lanes, self._visits, self.calls, self._make_sitemaps(chance), self._trap_guard
-        )
+        sitemaps = self._make_sitemaps(chance)
+        self._turns = Turns(self._lanes, self._visits, self.calls, sitemaps, self._trap_guard)
         self._tasks: set[asyncio.Task[None]] = set()
         # A page in a handler's hands is no request in flight: as many may be there.
         self._room = config.limits.concurrency * (2 if handlers else 1)
@@ -130,6 +132,16 @@ class Engine:
         self._end(FinishReason.STOPPED)
         if self._loop is not None and self._grace is None:
             self._grace = self._loop.call_later(_GRACE, self._hard_stop.set)
+
+    def pause(self) -> None:
+        """Begin nothing new until :meth:`resume`; what is in flight is finished and saved. Returns at once;
+        from any thread."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on. Returns at once; from any thread."""
+        self._is_paused = False
+        self._on_loop(self._wake.set)
 
     def abort(self) -> None:
         """Stop now: requests in flight are cut off, their URLs stay pending. Returns at once; from any
@@ -199,9 +211,8 @@ class Engine:
         opening = await self._frontier.open()
         self._bounds.add_roots(opening.roots)
         if self._crew is not None:
-            self._crew.serve(
-                self._bounds, self._visitor.settle, lambda hard: self.abort() if hard else self.stop()
-            )
+            orders = {"stop": self.stop, "abort": self.abort, "pause": self.pause, "resume": self.resume}
+            self._crew.serve(self._bounds, self._visitor.settle, lambda word: orders[word]())
             await self._crew.start()
         # Without a scope to draw, there is no reason to wait for the other seeds.
         self._scope_drawn = self._config.scope.scope in ("page", "any")
@@ -244,7 +255,10 @@ class Engine:
         unsafe = begun + self._committer.uncommitted  # what a kill would make us fetch again (I3)
         full = full or begun >= self._room or unsafe >= self._room + self._config.limits.concurrency
         return (
-            full or not self._scope_drawn or (limit is not None and fetched + self._visits.under_way >= limit)
+            full
+            or self._is_paused
+            or not self._scope_drawn
+            or (limit is not None and fetched + self._visits.under_way >= limit)
         )
 
     async def _step(self, group: asyncio.TaskGroup, now: float, deadline: float | None) -> None:

@@ -13,9 +13,9 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
-from skitter.content.page import Page
 from skitter.engine.tell import Deliver
 from skitter.model import Summary
+from skitter.page import Page
 
 __all__ = ["pages_of", "pages_of_sync"]
 

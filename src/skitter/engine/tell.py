@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from skitter.content.page import Page
 from skitter.engine.visit import Visited
 from skitter.events import Ended, Observer, Retrying
+from skitter.page import Page
 from skitter.ports import Clock
 
 __all__ = ["Deliver", "Teller"]

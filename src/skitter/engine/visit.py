@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from skitter.config import Config
 from skitter.content.mime import media_type
-from skitter.content.page import Page
 from skitter.content.read import Unreadable
 from skitter.engine.handlers import Handled, Handlers
+from skitter.engine.hooks import HookFailed, Hooks
 from skitter.engine.reader import ReadAside, Reader
 from skitter.engine.record import page_row, unfetched_row
 from skitter.model import (
@@ -31,11 +31,13 @@ from skitter.model import (
     Row,
     Settlement,
 )
+from skitter.page import Page
 from skitter.ports import Clock
+from skitter.rules.ask import key_with, redirected
 from skitter.rules.backoff import retry_after
 from skitter.rules.robots import product_token
 from skitter.rules.scope import Bounds
-from skitter.rules.url import key_of, origin_of
+from skitter.rules.url import origin_of
 from skitter.rules.verdict import LEAST_WAIT, judge
 
 __all__ = ["Visited", "Visitor"]
@@ -72,6 +74,7 @@ class Visitor:
         knows: Callable[[int], bool],
         handlers: Handlers | None = None,
         aside: ReadAside | None = None,
+        hooks: Hooks = Hooks(),  # noqa: B008 (frozen)
     ) -> None:
         """``knows`` says that the URL of a key is admitted for certain: its links need no further look.
         ``aside`` reads what would hold the loop."""
@@ -84,6 +87,7 @@ class Visitor:
         self._knows = knows
         self._reader = Reader(product_token(config.http.user_agent), self._fields, aside)
         self._handlers = handlers
+        self._hooks = hooks
 
     async def settle(
         self, entry: Entry, answer: Response | Failure, started: float, *, host_answered: bool
@@ -112,8 +116,8 @@ class Visitor:
 
     def unfetched(self, entry: Entry, done: Done) -> Visited:
         """The end of a URL by a rule, without a request."""
-        row = unfetched_row(entry, done, self._clock.now())
-        return Visited(Settlement(entry, row), page=Page(row.record))
+        row = self._seen(unfetched_row(entry, done, self._clock.now()))
+        return Visited(Settlement(entry, row), page=Page(row.record, meta=_meta(entry)))
 
     def _redirect(
         self,
@@ -123,8 +127,8 @@ class Visitor:
         verdict: Redirect,
         started: float,
     ) -> Visited:
-        row = page_row(tried, answer, verdict, Reading(), started, self._fields)
-        page = _page(row, answer, Reading())
+        row = self._seen(page_row(tried, answer, verdict, Reading(), started, self._fields))
+        page = _page(entry, row, answer, Reading())
         target = verdict.location
         roots: tuple[str, ...] = ()
         if entry.seed:  # the target of a seed's redirect becomes a seed
@@ -135,16 +139,19 @@ class Visitor:
             refused = self._bounds.refuses(target, entry.depth)
         if refused is not None:
             return Visited(Settlement(entry, row), roots, page)
+        origin = origin_of(target)
+        ask = redirected(entry.ask, answer.status or 0, same_origin=origin == entry.origin)
         found = Entry(
             target,
-            key_of(target),
-            origin_of(target),
+            key_with(target, ask),
+            origin,
             entry.depth,
             entry.referrer,
             (*entry.hops, entry.url),
             seed=entry.seed,
             due=self._not_before(answer),
             reach=entry.reach,
+            ask=ask,
         )
         return Visited(Settlement(entry, row, found=(found,)), roots, page, redirected=found)
 
@@ -164,17 +171,26 @@ class Visitor:
         if isinstance(answer, Response) and len(answer.body) > _LONG:
             digest = (await asyncio.to_thread(sha256, answer.body)).hexdigest()
         row = page_row(tried, answer, verdict, reading, started, self._fields, digest)
-        page = _page(row, answer, reading)
+        page = _page(entry, row, answer, reading)
         handled = None
-        if self._handlers is not None and page.ok:
+        if self._handlers is not None and answer.status is not None:
             handled = await self._handlers.handle(page)
-        if handled is not None:
-            row = replace(row, items=tuple(handled.items))
-            if handled.error:
-                record = replace(row.record, reason=Reason.HANDLER_ERROR, error=handled.error)
-                row, page.record = replace(row, record=record), record
-        found, links = await self._found(entry, reading, handled)
+        try:
+            found, links = await self._found(entry, page, handled)
+            error = handled.error if handled is not None else None
+        except HookFailed as failed:
+            found, links, error = (), b"", str(failed)
+        if error is not None:
+            row = replace(row, record=replace(row.record, reason=Reason.HANDLER_ERROR, error=error))
+        row = self._seen(replace(row, items=tuple(handled.items)) if handled is not None else row)
+        page.record = row.record
         return Visited(Settlement(entry, row, found=found, links=links), page=page)
+
+    def _seen(self, row: Row) -> Row:
+        """The row as the user's hooks leave it."""
+        if not self._hooks.on_record:
+            return row
+        return replace(row, record=self._hooks.record(row.record))
 
     async def _read(self, answer: Response, verdict: Done, plain: Reading) -> tuple[Done, Reading]:
         try:
@@ -188,20 +204,24 @@ class Visitor:
         return verdict, reading
 
     async def _found(
-        self, entry: Entry, reading: Reading, handled: Handled | None
+        self, entry: Entry, page: Page, handled: Handled | None
     ) -> tuple[tuple[Entry, ...], bytes]:
         """The links that are admitted and not known yet, and the keys of all. A handler that steers says
-        which to follow."""
+        which to follow. Raises HookFailed."""
         found: list[Entry] = []
+        reading = page.reading
         links, depth = reading.links, entry.depth + 1
         if self._follows and not reading.nofollow and not (handled and handled.steers):
             for start in range(0, len(links), _AT_ONCE):
                 if start:
                     await asyncio.sleep(0)
                 found += self._new(links[start : start + _AT_ONCE], depth, entry)
-        for url in dict.fromkeys(handled.urls if handled else ()):
+            if self._hooks.should_follow:
+                found = [each for each in found if self._hooks.follows(page, each.url)]
+        for url, ask in handled.wanted if handled else ():
             if self._bounds.refuses(url, depth) is None:
-                found.append(Entry(url, key_of(url), origin_of(url), depth, entry.url, reach=entry.reach))
+                key, origin = key_with(url, ask), origin_of(url)
+                found.append(Entry(url, key, origin, depth, entry.url, reach=entry.reach, ask=ask))
         return tuple(found), struct.pack(f">{len(links)}q", *[link.key for link in links])
 
     def _new(self, links: tuple[Link, ...], depth: int, parent: Entry) -> list[Entry]:
@@ -219,5 +239,9 @@ def _attempt(tried: Entry, answer: Response | Failure, verdict: RetryAt, started
     return Attempt(started, verdict.reason, answer.status, round(answer.elapsed, 6), verdict.error)
 
 
-def _page(row: Row, answer: Response | Failure, reading: Reading) -> Page:
-    return Page(row.record, answer, reading)
+def _page(entry: Entry, row: Row, answer: Response | Failure, reading: Reading) -> Page:
+    return Page(row.record, answer, reading, meta=_meta(entry))
+
+
+def _meta(entry: Entry) -> Mapping[str, Any]:
+    return entry.ask.meta if entry.ask is not None else {}

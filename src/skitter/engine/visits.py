@@ -11,8 +11,9 @@ from skitter.engine.totals import Totals
 from skitter.engine.trap_guard import TrapGuard
 from skitter.engine.visit import Visited, Visitor
 from skitter.failpoint import reached
-from skitter.model import Done, Entry, Request
+from skitter.model import Done, Entry
 from skitter.ports import Clock, Lost
+from skitter.rules.ask import request_for
 from skitter.rules.schedule import Lane
 
 __all__ = ["Visits"]
@@ -57,8 +58,8 @@ class Visits:
         """Fetch a URL, and see to it that what came of it is committed."""
         try:
             answered, started = lane.host.answered, self._clock.now()
-            request = Request(
-                entry.url,
+            request = request_for(
+                entry,
                 self._max_body,
                 credentials=lane.host.given,
                 visit=entry,

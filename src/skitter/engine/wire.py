@@ -32,10 +32,10 @@ __all__ = [
     "Channel",
     "Leave",
     "Message",
+    "Order",
     "Pulse",
     "Sent",
     "Settled",
-    "Stop",
     "Told",
 ]
 
@@ -104,17 +104,17 @@ class Pulse(msgspec.Struct, tag=8, array_like=True):
     is_busy: bool
 
 
-class Stop(msgspec.Struct, tag=9, array_like=True):
-    """From a worker: the user's code wants the crawl to stop; ``hard``: at once."""
+class Order(msgspec.Struct, tag=9, array_like=True):
+    """From a worker: the user's code wants the crawl to ``stop``, ``abort``, ``pause`` or ``resume``."""
 
-    hard: bool
+    word: str
 
 
 class Leave(msgspec.Struct, tag=10, array_like=True):
     """To a worker: there is nothing more to do. It says what it has to say, and ends."""
 
 
-Message = Assign | Cancel | Sent | Answered | Settled | Broke | Told | Pulse | Stop | Leave
+Message = Assign | Cancel | Sent | Answered | Settled | Broke | Told | Pulse | Order | Leave
 
 _LENGTH = 4
 # Bytes of one slot in the memory that outlives a worker: the number of a visit that is being read.

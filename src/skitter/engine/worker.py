@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from skitter.config import Config
 from skitter.engine.governor import Governor
 from skitter.engine.handlers import Handlers
+from skitter.engine.hooks import Hooks
 from skitter.engine.reader import ReadAside
 from skitter.engine.visit import Visited, Visitor
 from skitter.engine.wire import (
@@ -30,10 +31,10 @@ from skitter.engine.wire import (
     Channel,
     Leave,
     Message,
+    Order,
     Pulse,
     Sent,
     Settled,
-    Stop,
     Told,
 )
 from skitter.errors import StorageError
@@ -60,6 +61,12 @@ class Stopper(Protocol):
     def abort(self) -> None:
         """Stop now."""
 
+    def pause(self) -> None:
+        """Begin no new visits."""
+
+    def resume(self) -> None:
+        """Go on."""
+
 
 class _Remote:
     """Lets handlers stop the crawl, also from their threads."""
@@ -69,10 +76,19 @@ class _Remote:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._channel.put, Stop(hard=False))
+        self._give("stop")
 
     def abort(self) -> None:
-        self._loop.call_soon_threadsafe(self._channel.put, Stop(hard=True))
+        self._give("abort")
+
+    def pause(self) -> None:
+        self._give("pause")
+
+    def resume(self) -> None:
+        self._give("resume")
+
+    def _give(self, word: str) -> None:
+        self._loop.call_soon_threadsafe(self._channel.put, Order(word))
 
 
 class Worker:
@@ -86,6 +102,7 @@ class Worker:
         memory: mmap.mmap,
         *,
         handlers: Handlers | None,
+        hooks: Hooks = Hooks(),  # noqa: B008 (frozen)
         share: Callable[[], float],
         wants_pages: bool,
         aside: ReadAside | None = None,
@@ -100,7 +117,9 @@ class Worker:
         self._bounds = Bounds(config.scope)
         self._known = Known(_KNOWN)
         self._found: dict[int, list[int]] = {}  # keys that a visit found, until it is committed
-        self._visitor = Visitor(config, self._bounds, clock, random.random, self._knows, handlers, aside)
+        self._visitor = Visitor(
+            config, self._bounds, clock, random.random, self._knows, handlers, aside, hooks
+        )
         self._governor = Governor(config.limits.concurrency, share, self.tell)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._over = asyncio.Event()

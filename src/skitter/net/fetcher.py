@@ -26,6 +26,7 @@ from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
 from skitter.net.speed import Speed
 from skitter.ports import Clock, Take
+from skitter.rules.ask import SAFE
 from skitter.rules.groups import literal_address
 from skitter.rules.url import authority_of, hostname_of
 from skitter.rules.verdict import REDIRECTS
@@ -128,7 +129,7 @@ class AiohttpFetcher:
         try:
             return await self._fetch(request, trip)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            if not trip.reused or trip.status is not None:
+            if not trip.reused or trip.status is not None or request.method not in SAFE:
                 raise
             trip.reused = False
             return await self._fetch(request, trip)
@@ -136,8 +137,9 @@ class AiohttpFetcher:
     async def _fetch(self, request: Request, trip: _Trip) -> Response | Failure:
         session = self._session or self._open()
         async with session.request(
-            "GET",
+            request.method,
             _wire_url(request.url),
+            data=request.body or None,
             headers=self._fields(request),
             allow_redirects=False,
             proxy=self._http.proxy,
@@ -162,6 +164,10 @@ class AiohttpFetcher:
         if authority.partition(":")[0].endswith(".") and (own is None or "Host" not in own):
             own = CIMultiDict(own or ())
             own["Host"] = authority
+        if request.headers:
+            own = CIMultiDict(own or ())
+            for name, value in request.headers.items():
+                own[name] = value
         return own
 
     async def _body(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skitter.model import Done, Entry, Failure, Reason, Redirect, Response, RetryAt, Verdict
+from skitter.rules.ask import is_safe
 from skitter.rules.backoff import full_jitter, retry_after
 from skitter.rules.url import canonical, without_userinfo
 
@@ -40,7 +41,7 @@ def judge(
     """
     if isinstance(answer, Failure):
         free = answer.host_fault and host_answered
-        if not answer.transient or (entry.spent >= retries and not free):
+        if not answer.transient or (entry.spent >= retries and not free) or _is_in_doubt(answer, entry):
             return Done(answer.reason, answer.message)
         at = now + full_jitter(entry.spent, chance)
         return RetryAt(at, answer.reason, answer.message, free)
@@ -51,13 +52,18 @@ def judge(
     return _final(answer)
 
 
+def _is_in_doubt(failure: Failure, entry: Entry) -> bool:
+    """Has something been sent that must not be done twice (RFC 9110, 9.2.2)?"""
+    return not failure.host_fault and not is_safe(entry.ask)
+
+
 def _transient(answer: Response, entry: Entry, retries: int, now: float, chance: float) -> RetryAt | Done:
     error = f"HTTP {answer.status}"
     if answer.status in REFUSALS:
         asked = retry_after(answer.headers.get("retry-after"), now)
         if asked is not None and asked >= LEAST_WAIT:
             return RetryAt(now + asked, Reason.HTTP_ERROR, error, free=True)
-    if entry.spent >= retries:
+    if entry.spent >= retries or (answer.status not in REFUSALS and not is_safe(entry.ask)):
         return Done(Reason.HTTP_ERROR, error)
     return RetryAt(now + full_jitter(entry.spent, chance), Reason.HTTP_ERROR, error)
 
@@ -70,7 +76,8 @@ def _redirect(answer: Response, entry: Entry) -> Verdict:
     if target is None:
         return Done(Reason.REDIRECTED, "leads to no http or https URL")
     target = without_userinfo(target)
-    if target == entry.url or target in entry.hops:
+    repeats = target == entry.url and is_safe(entry.ask)  # after a POST the same page is asked for
+    if repeats or target in entry.hops:
         return Done(Reason.REDIRECT_LOOP, f"back to {target}")
     if len(entry.hops) + 1 > MAX_HOPS:
         return Done(Reason.REDIRECT_LOOP, f"more than {MAX_HOPS} redirects")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from skitter.content.element import Element
-from skitter.content.page import Page
 from skitter.content.read import read
 from skitter.model import Headers, Reason, Record, Response
+from skitter.page import Page
 
 URL = "http://shop.test/list/1?sort=a"
 LIST = """<!doctype html><title> A  list </title>

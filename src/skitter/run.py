@@ -1,0 +1,124 @@
+"""One run of a crawl: puts the default parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from skitter.aside import Aside
+from skitter.clock import SystemClock
+from skitter.config import Config
+from skitter.disk import Disks
+from skitter.engine import (
+    Engine,
+    Handlers,
+    HookedFetcher,
+    Stopper,
+    UserCode,
+)
+from skitter.engine.governor import Governor
+from skitter.engine.tell import Deliver
+from skitter.events import Noted, Observer
+from skitter.frontier import MemoryFrontier, SqliteFrontier
+from skitter.job import open_job
+from skitter.net import AiohttpFetcher
+from skitter.observe.memory import memory_used
+from skitter.observe.watchdog import Watchdog
+from skitter.outputs import plain_sinks
+from skitter.ports import Frontier
+from skitter.rules.scope import Bounds
+from skitter.staff import crew_of
+
+__all__ = ["Run"]
+
+
+class Run:
+    """One run with its parts: an async context manager that closes them all."""
+
+    def __init__(
+        self,
+        config: Config,
+        command: str,
+        folder: str | None,
+        *,
+        observe: Observer,
+        deliver: Deliver | None = None,
+        code: UserCode = UserCode(),  # noqa: B008 (frozen)
+        items: tuple[str, ...] = (),
+        adopt: Callable[[Stopper], None] = lambda stopper: None,
+    ) -> None:
+        """Open the job in ``folder``, or none; ``items`` are outputs for what the handlers of ``code``
+        make; a worker process gives ``adopt`` what handlers may stop the crawl with. Raises ConfigError,
+        JobError (nothing was made) and StorageError."""
+        clock = SystemClock()
+        watch = Watchdog(config.limits.slow_callback, observe)
+        # First whatever can find fault with the settings, then what makes files.
+        home = HookedFetcher(AiohttpFetcher(config.http, config.limits, clock, watch.lag), code.hooks)
+        Bounds(config.scope)
+        # Worker processes come before files: they are to have none of them.
+        self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
+        self._fetcher = self._crew or home
+        self._open(config, command, folder, items, observe)
+        self._aside = Aside()
+        self.engine = Engine(
+            config,
+            fetcher=self._fetcher,
+            frontier=self._frontier,
+            sinks=self._sinks,
+            clock=clock,
+            observe=observe,
+            deliver=deliver,
+            handlers=Handlers(code.routes, self._halt if code.stops else _go_on) if code.routes else None,
+            hooks=code.hooks,
+            watch=watch,
+            governor=Governor(config.limits.concurrency, memory_used, observe, self._crew),
+            disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
+            aside=self._aside.read,
+        )
+
+    def _halt(self) -> None:
+        self.engine.stop()
+
+    def _open(
+        self, config: Config, command: str, folder: str | None, items: tuple[str, ...], observe: Observer
+    ) -> None:
+        """The frontier and the outputs: a job's, or memory and plain files."""
+        self.folder = folder
+        try:
+            self._job = open_job(folder, config, command, items) if folder else None
+        except BaseException:
+            if self._crew is not None:
+                self._crew.disband()
+            raise
+        for note in self._job.notes if self._job else ():
+            observe(Noted(note))
+        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
+        self._frontier: Frontier = (
+            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
+        )
+        self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
+
+    async def __aenter__(self) -> Engine:
+        return self.engine
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._aside.close()
+        try:
+            await self._fetcher.close()
+        finally:
+            try:
+                await self._frontier.close()
+            finally:
+                for sink in self._sinks:
+                    sink.close()
+                if self._job is not None:
+                    self._job.close()
+
+
+def _go_on() -> None:
+    """What a handler raises is said in its page's record; the crawl goes on."""
