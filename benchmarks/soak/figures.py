@@ -105,8 +105,8 @@ def _through(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def floor(samples: Sequence[Sample]) -> tuple[float, float]:
     """The line through the least RSS of each minute after the warm-up.
 
-    Of all samples it would be a line through a saw: the set of links that were met lately grows and is
-    dropped, several MiB up and down in a minute, which says nothing of what stays.
+    Of all samples it would be a line through a saw where caches grow and are dropped, which says nothing of
+    what stays.
     """
     least: dict[int, Sample] = {}
     for sample in steady(samples):
