@@ -253,8 +253,8 @@ class Output:
     )
     field: tuple[str, ...] = _option(
         (),
-        "extra record field: html, text, headers, outlinks; repeatable",
-        parse_choice("html", "text", "headers", "outlinks"),
+        "extra record field: html, text, markdown, headers, outlinks; repeatable",
+        parse_choice("html", "text", "markdown", "headers", "outlinks"),
         "NAME",
     )
     job: str | None = _option(

@@ -154,6 +154,7 @@ class Reading(msgspec.Struct, frozen=True):
     nofollow: bool = False
     text: str | None = None  # visible text, if asked for
     html: str | None = None  # the decoded document, if asked for
+    markdown: str | None = None  # its main content, if asked for
     note: str | None = None
 
 

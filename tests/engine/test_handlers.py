@@ -722,7 +722,7 @@ def test_a_plain_handler_runs_in_a_thread_and_an_async_one_on_the_loop() -> None
 
     handle(in_thread)
     handle(on_loop)
-    assert threads[0].startswith("skitter-handler")
+    assert threads[0].startswith("skitter-work")
     assert threads[1] == threading.main_thread().name
 
 
@@ -736,7 +736,7 @@ def test_a_plain_generator_runs_in_a_thread_to_its_end() -> None:
 
     handle(in_thread)
     assert len(threads) == 1
-    assert next(iter(threads)).startswith("skitter-handler")
+    assert next(iter(threads)).startswith("skitter-work")
 
 
 def test_plain_handlers_run_at_the_same_time() -> None:
@@ -773,7 +773,7 @@ def test_context_variables_reach_a_thread() -> None:
 def test_threads_of_handlers_end() -> None:
     handle(plain)
     for thread in threading.enumerate():
-        if thread.name.startswith("skitter-handler"):
+        if thread.name.startswith("skitter-work"):
             thread.join(10)
             assert not thread.is_alive()
 

@@ -14,6 +14,7 @@ from typing import Any
 import turbohtml
 
 from skitter.content.charset import decode
+from skitter.content.extract import markdown
 from skitter.content.hrefs import Hrefs
 from skitter.content.robots_meta import directives
 from skitter.model import Reading
@@ -48,7 +49,7 @@ def read_html(
 
     The encoding is found as the Standard says: byte-order mark, header, meta element, and then by
     looking at the bytes. ``token`` is our product token, for meta elements that name a crawler;
-    ``fields`` may ask for ``text`` and ``html``; ``hrefs`` knows what earlier pages said.
+    ``fields`` may ask for ``text``, ``html`` and ``markdown``; ``hrefs`` knows what earlier pages said.
     """
     document = parse_html(body, charset)
     head = document.find("head")
@@ -74,6 +75,7 @@ def read_html(
         nofollow=nofollow,
         text=document.to_text() if "text" in fields else None,
         html=decode(body, document.encoding) if "html" in fields else None,
+        markdown=markdown(document, base) if "markdown" in fields else None,  # last: it changes the document
         note=note,
     )
 

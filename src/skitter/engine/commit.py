@@ -15,6 +15,7 @@ from skitter.config import Config
 from skitter.failpoint import reached
 from skitter.model import Batch, Change, HostState, Mark, Row, Settlement
 from skitter.ports import Clock, Frontier, Sink
+from skitter.threads import in_thread
 
 __all__ = ["Committer"]
 
@@ -144,12 +145,12 @@ class Committer:
         """The last commit; a run that ended well is on the disk, whatever happens to the machine."""
         await self._flush()
         if not self._failed and self._sinks:
-            await asyncio.to_thread(self._sync)
+            await in_thread(self._sync)
 
     async def look_at_disk(self) -> None:
         """Is there room to begin with?"""
         if self._disk_low is not None:
-            self._low = await asyncio.to_thread(self._disk_low)
+            self._low = await in_thread(self._disk_low)
             self._tell_low()
 
     def _tell_low(self) -> None:

@@ -42,6 +42,7 @@ from skitter.page import Page
 from skitter.ports import Fetcher, Lost, Take
 from skitter.rules.scope import Bounds
 from skitter.rules.url import origin_of
+from skitter.threads import in_thread
 
 __all__ = ["Crew", "memory_for"]
 
@@ -232,7 +233,7 @@ class Crew:
             task.cancel()
         for hand in self._hands:
             hand.channel.close()
-        await asyncio.to_thread(self._nursery.close)
+        await in_thread(self._nursery.close)
         await self._home.close()
 
     # -- as a reader -------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +19,7 @@ from skitter.rules.groups import Groups, group_address, literal_address
 from skitter.rules.robots_verdict import Again, Denied, Hop, Known, from_copy, judge_robots
 from skitter.rules.schedule import Errand, Lane, Schedule
 from skitter.rules.url import origin_of
+from skitter.threads import in_thread
 
 __all__ = ["Errands"]
 
@@ -140,7 +140,7 @@ class Errands:
             now=self._clock.now(),
         )
         is_long = isinstance(answer, Response) and len(answer.body) > _LONG
-        match await asyncio.to_thread(judge) if is_long else judge():
+        match await in_thread(judge) if is_long else judge():
             case Known(rules, copy):
                 self._take(errand.lane, rules, copy)
                 self._observe(

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import dataclasses
 import functools
 import inspect
 import re
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import CodeType, TracebackType
@@ -25,6 +23,7 @@ from skitter.model import Ask, Follow, Request
 from skitter.page import Page
 from skitter.rules.ask import wanted_by
 from skitter.source import expression_at
+from skitter.threads import in_thread
 
 __all__ = ["Handled", "Handlers", "Route", "blame"]
 
@@ -103,7 +102,7 @@ class Handlers:
             return await _listen(function, page)
         if _is(function, inspect.iscoroutinefunction):
             return await _await(function, page)
-        return await _in_thread(function, page)
+        return await in_thread(_call, function, page)
 
 
 def _is(function: Callable[[Page], Any], kind: Callable[[Any], bool]) -> bool:
@@ -138,34 +137,6 @@ async def _await(function: Callable[[Page], Any], page: Page) -> Handled:
     except (Exception, asyncio.CancelledError) as error:
         handled.error = blame(error, function)
     return handled
-
-
-async def _in_thread(function: Callable[[Page], Any], page: Page) -> Handled:
-    """A thread for each page, not one of asyncio's pool: commits and name look-ups must not queue behind
-    a slow handler, and the program's end must not wait for one that never returns. It costs 0.1 ms."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Handled] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def finish(handled: Handled | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        elif handled is not None:
-            done.set_result(handled)
-
-    def work() -> None:
-        handled, failed = None, None
-        try:
-            handled = context.run(_call, function, page)
-        except BaseException as error:
-            failed = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(finish, handled, failed)
-
-    threading.Thread(target=work, name="skitter-handler", daemon=True).start()
-    return await done
 
 
 def _call(function: Callable[[Page], Any], page: Page) -> Handled:

@@ -13,6 +13,7 @@ from skitter.content.read import Unreadable, read
 from skitter.content.weight import is_heavy
 from skitter.model import Reading, Response
 from skitter.rules.url import origin_of
+from skitter.threads import in_thread
 
 __all__ = ["ReadAside", "Reader"]
 
@@ -55,7 +56,7 @@ class Reader:
             return read(response, self._token, self._fields, self._hrefs)
         if is_heavy(body, _anywhere()) or (self._slow and self._is_watched(origin_of(response.url))):
             async with self._turn:  # the others wait here, and not in threads that names are looked up in
-                return await asyncio.to_thread(self._read_aside, response)
+                return await in_thread(self._read_aside, response)
         began = time.thread_time()
         reading = read(response, self._token, self._fields, self._hrefs)
         if time.thread_time() - began > _TOO_LONG:

@@ -103,6 +103,7 @@ def _extra(answer: Response | Failure, reading: Reading, fields: frozenset[str])
     every = {
         "html": reading.html,
         "text": reading.text,
+        "markdown": reading.markdown,
         "headers": [list(pair) for pair in answer.headers.pairs],
         "outlinks": [link.url for link in reading.links],
     }

@@ -39,6 +39,7 @@ from skitter.rules.robots import product_token
 from skitter.rules.scope import Bounds
 from skitter.rules.url import origin_of
 from skitter.rules.verdict import LEAST_WAIT, judge
+from skitter.threads import in_thread
 
 __all__ = ["Visited", "Visitor"]
 
@@ -169,7 +170,7 @@ class Visitor:
             verdict, reading = await self._read(answer, verdict, reading)
         digest = None
         if isinstance(answer, Response) and len(answer.body) > _LONG:
-            digest = (await asyncio.to_thread(sha256, answer.body)).hexdigest()
+            digest = (await in_thread(sha256, answer.body)).hexdigest()
         row = page_row(tried, answer, verdict, reading, started, self._fields, digest)
         page = _page(entry, row, answer, reading)
         handled = None

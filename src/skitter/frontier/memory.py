@@ -12,6 +12,7 @@ from itertools import count, islice
 from msgspec.structs import replace
 
 from skitter.model import Batch, Change, Entry, HostState, Lease, Mark, Opening, Reason, Row
+from skitter.threads import in_thread
 
 __all__ = ["MemoryFrontier"]
 
@@ -160,7 +161,7 @@ class MemoryFrontier:
 
     async def settle(self, batch: Batch, write: Callable[[], Mapping[str, Mark]] | None = None) -> Change:
         if write is not None:
-            await asyncio.to_thread(write)
+            await in_thread(write)
         due: dict[str, float] = {}
         admitted = 0
         for settlement in batch.settlements:

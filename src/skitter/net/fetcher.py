@@ -243,6 +243,9 @@ class AiohttpFetcher:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._resolver is not None:
+            await self._resolver.close()
+            self._resolver = None
 
 
 class _Trip:

@@ -3,10 +3,13 @@ connection is made."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -17,6 +20,8 @@ __all__ = ["Resolver"]
 # cache), and a site that moves is not lost by it.
 _KEPT = 60.0
 _MOST = 10_000
+# A resolver that does not answer holds a thread for half a minute (resolv.conf: two servers, 5 s, two tries).
+_AT_ONCE = 16
 # From the look at a name to the connection.
 _FAILED = 1.0
 
@@ -28,7 +33,8 @@ class Resolver(AbstractResolver):
         """``judge`` is told a name and its addresses whenever a connection is to be made there; it may raise
         OSError."""
         self._judge = judge
-        self._resolver = ThreadedResolver()
+        self._names = _Names()
+        self._resolver = ThreadedResolver(self._names)  # type: ignore[arg-type]  # all that it uses of a loop
         self._failed: dict[tuple[str, int], tuple[float, OSError]] = {}
         self._known: OrderedDict[tuple[str, int], tuple[float, list[ResolveResult]]] = OrderedDict()
 
@@ -74,4 +80,26 @@ class Resolver(AbstractResolver):
             return []
 
     async def close(self) -> None:
-        """Nothing to close: the threads are the loop's."""
+        """Let the threads go."""
+        self._names.close()
+
+
+class _Names:
+    """The look-ups of an event loop, in threads of our own: those of the loop's pool would outlive the crawl,
+    and wait behind whatever else the user's program does there."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="skitter-names")
+
+    async def getaddrinfo(self, host: str, port: int, **how: int) -> list[Any]:
+        found: list[Any] = await self._call(socket.getaddrinfo, host, port, **how)
+        return found
+
+    async def getnameinfo(self, address: Any, flags: int) -> Any:
+        return await self._call(socket.getnameinfo, address, flags)
+
+    async def _call(self, function: Callable[..., Any], *args: Any, **how: int) -> Any:
+        return await asyncio.wrap_future(self._pool.submit(function, *args, **how))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
