@@ -21,6 +21,10 @@ _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 # What can be handed to asyncio.to_thread by its name.
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+# Where we call what the user has registered.
+_CALLS_USERS = tuple(f"{_PACKAGE}engine{os.sep}{name}.py" for name in ("handlers", "hooks", "routes"))
+# What is on the loop on our behalf.
+_LIBRARIES = ("aiohttp", "ada_url", "turbohtml", "msgspec", "yarl", "multidict", "uvloop", "publicsuffixlist")
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -85,7 +89,7 @@ def place_of(steps: Sequence[Step], url: str | None, users: Callable[[str], bool
     ``steps`` begins with what the loop called and is not empty; ``users`` tells the user's files.
     """
     own = [step for step in steps if users(step.code.co_filename)]
-    foreign = [step for step in steps if not _is_standard(step.code.co_filename) and not _is_ours(step)]
+    foreign = _brought(steps)
     ours = [step for step in steps if _is_ours(step)]
     first, last = (own or foreign or steps)[0], (own or foreign[:1] or ours or steps)[-1]
     return Place(
@@ -96,6 +100,24 @@ def place_of(steps: Sequence[Step], url: str | None, users: Callable[[str], bool
         url=url,
         users=bool(own or foreign),
     )
+
+
+def _brought(steps: Sequence[Step]) -> list[Step]:
+    """Installed code that the user has brought here: by a handler of his, or on the loop beside us. What we
+    call ourselves, and what our own libraries do for us, is our affair."""
+    found = []
+    is_his: bool | None = None  # the last of our own calls; None before the first
+    for step in steps:
+        file = step.code.co_filename
+        if _is_ours(step):
+            is_his = file in _CALLS_USERS
+        elif not _is_standard(file) and (is_his or (is_his is None and not _is_library(file))):
+            found.append(step)
+    return found
+
+
+def _is_library(file: str) -> bool:
+    return any(f"{os.sep}{name}{os.sep}" in file for name in _LIBRARIES)
 
 
 def _is_ours(step: Step) -> bool:
