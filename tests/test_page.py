@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,3 +237,99 @@ def test_css_and_css_first_agree() -> None:
         found = css_first("a")
         assert found is not None
         assert found.html == page.css("a")[0].html
+
+
+# More than elements
+
+
+def test_text_html_and_json_by_media_type() -> None:
+    page = page_of("<title>t</title><p>one<p>two<script>x()</script>")
+    assert page.text.split() == ["one", "two"]
+    assert page.html.startswith("<title>t</title>")
+    data = page_of('{"a": [1, "é"]}', "application/json")
+    assert data.json() == {"a": [1, "é"]}
+    assert data.text == '{"a": [1, "é"]}'
+    assert data.markdown == ""
+    assert page_of(b"gr\xfc\xdfe", "text/plain; charset=iso-8859-1").text == "grüße"
+    assert page_of(b"\x89PNG", "image/png").text == ""
+    with pytest.raises(ValueError, match="Expecting value"):
+        page.json()
+
+
+def test_a_page_that_is_no_html_has_nothing_to_extract() -> None:
+    page = page_of("%PDF", "application/pdf")
+    assert (page.markdown, page.article.text, page.tables, page.feeds, page.xpath("//a")) == (
+        "",
+        "",
+        [],
+        (),
+        [],
+    )
+    assert (dict(page.metadata.meta), page.feed) == ({}, None)
+
+
+def test_xpath_finds_elements_texts_and_numbers() -> None:
+    page = page_of()
+    assert [element.text for element in page.xpath("//li/a")] == ["one", "two"]
+    assert page.xpath("//li/a/@href") == ["/p/1", "../p/2#top"]
+    assert page.xpath("count(//li)") == [2.0]
+    assert first(page, "ul").xpath(".//a")[0].tag == "a"
+    with pytest.raises(ValueError, match="expression"):
+        page.xpath("//li[")
+
+
+def test_reading_markdown_changes_no_element() -> None:
+    page = page_of()
+    assert "http://shop.test/p/1" in page.markdown
+    assert first(page, "li a").attrs["href"] == "/p/1"
+    assert page.markdown is page.markdown
+
+
+def test_a_page_is_saved_whole(tmp_path: Path) -> None:
+    page = page_of(b"\x89PNG\x00", "image/png")
+    assert page.save(tmp_path / "i.png") == tmp_path / "i.png"
+    assert page.save(str(tmp_path / "i.png")).read_bytes() == b"\x89PNG\x00"
+    assert [file.name for file in tmp_path.iterdir()] == ["i.png"]
+    with pytest.raises(OSError, match="nowhere"):
+        page.save(tmp_path / "nowhere" / "i.png")
+
+
+# Asking otherwise
+
+
+def test_follow_says_how_to_ask() -> None:
+    page = page_of()
+    assert page.follow("/x").ask is None
+    form = page.follow("/search", data={"q": "a b", "n": "1"}).ask
+    assert form is not None
+    assert (form.method, form.body) == ("POST", b"q=a+b&n=1")
+    assert form.headers == {"Content-Type": "application/x-www-form-urlencoded"}
+    call = page.follow("/api", method="put", json={"a": None}, headers={"X-Key": "k"}, meta={"n": (1, 2)}).ask
+    assert call is not None
+    assert (call.method, call.body) == ("PUT", b'{"a":null}')
+    assert call.headers == {"X-Key": "k", "Content-Type": "application/json"}
+    assert call.meta == {"n": [1, 2]}, "as it comes back from a database"
+    own = page.follow("/api", data=b"\x00", headers={"content-type": "x/y"}).ask
+    assert own is not None
+    assert own.headers == {"content-type": "x/y"}
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"method": "TRACE"}, "give one of GET POST"),
+        ({"method": "GET", "data": "x"}, "a GET has no body"),
+        ({"data": "x", "json": 1}, "not both"),
+        ({"headers": {"Content-Length": "5"}}, "leave it out"),
+        ({"headers": {"a b": "5"}}, "give a header as"),
+        ({"headers": {"a": "x\r\nb: c"}}, "printable|header"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_value_error(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        page_of().follow("/x", **how)
+
+
+def test_meta_is_what_json_can_hold() -> None:
+    with pytest.raises(TypeError, match="meta: "):
+        page_of().follow("/x", meta={"a": object()})

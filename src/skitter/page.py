@@ -181,7 +181,7 @@ class Page:
         """The visible text of an HTML document, laid out in lines; of other text, all of it."""
         if self._is_html:
             return self._document.to_text()
-        kind = self.content_type or ""
+        kind = media_type(self.headers.get("content-type"))[0] or ""
         is_text = kind.startswith("text/") or kind.endswith(("json", "xml"))
         return self.html if is_text else ""
 

@@ -1,8 +1,11 @@
 """The site answers what it was told to and remembers what it was asked."""
 
 import asyncio
+import contextlib
+import gc
 import http.client
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -357,3 +360,30 @@ def test_a_second_start_and_an_early_port_are_mistakes(site: Site) -> None:
         site.start()
     with pytest.raises(RuntimeError, match="no port"):
         Site().url("/")
+
+
+def test_a_connection_that_comes_while_it_stops_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio forgets those that its server has accepted and not yet made known."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: lost.append(what.object))
+    for _ in range(20):
+        site = Site()
+        site.start()
+        connections: list[socket.socket] = []
+        begun = threading.Event()
+        flood = threading.Thread(target=_dial, args=(site.port, connections, begun))
+        flood.start()
+        begun.wait(10)
+        site.stop()
+        flood.join()
+        for connection in connections:
+            connection.close()
+    gc.collect()
+    assert lost == []
+
+
+def _dial(port: int, connections: list[socket.socket], begun: threading.Event) -> None:
+    begun.set()
+    with contextlib.suppress(OSError):
+        for _ in range(30):
+            connections.append(socket.create_connection(("127.0.0.1", port), 0.5))

@@ -15,6 +15,8 @@ __all__ = ["Handler", "ServerThread", "listen"]
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+# Of the loop, from a connection's acceptance until its protocol knows of it: three, and one to spare.
+_TURNS = 4
 # A crawler may open all its connections at once; the kernel caps this at net.core.somaxconn.
 _BACKLOG = 8192
 # A stopping site waits this long for answers to end, and again for their cancellation.
@@ -73,10 +75,15 @@ class ServerThread:
             for listener in self._listeners
         ]
         await self._stopping.wait()
+        # First no more connections, then time for those that were accepted just now to join the server: asyncio
+        # loses what has not yet done so when its server is closed.
+        for listener in self._listeners:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                self._loop.remove_reader(listener)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for each in listening:
             each.close()
-        # One turn for connections that were accepted just now: they join the server in it.
-        await asyncio.sleep(0)
         await server.shutdown(_GRACE_SECONDS)
         await asyncio.sleep(0)  # and one for the transports that the shutdown closed
 
