@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,3 +195,75 @@ def test_paths_may_be_paths(tmp_path: Path) -> None:
         skitter.Crawler(job=tmp_path / "job", output=one, records=[other]).run_sync([site.url("/")])
     assert one.read_text() == other.read_text() != ""
     assert (tmp_path / "job" / "job.db").exists()
+
+
+def names_of_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("output", [False, True])
+def test_a_plain_break_closes_everything_by_itself(site: Site, tmp_path: Path, output: bool) -> None:
+    """Nobody writes ``aclose()``: no task, socket or thread is left, not even one of asyncio's pool."""
+    options: dict[str, Any] = {"output": tmp_path / "r.jsonl"} if output else {}
+
+    async def main() -> None:
+        tasks, files, threads = asyncio.all_tasks(), open_files(), names_of_threads()
+        async for page in skitter.crawl(site.url("/"), per_host=4, **options):
+            assert page.ok
+            break
+        async with asyncio.timeout(10):  # ten times the bound
+            while asyncio.all_tasks() != tasks or open_files() > files or names_of_threads() - threads:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    asyncio.run(main())
+
+
+def test_a_slow_consumer_sees_every_page_once_and_none_piles_up(site: Site) -> None:
+    async def main() -> list[str]:
+        seen = []
+        async for page in skitter.crawl(site.url("/"), per_host=16, concurrency=16):
+            seen.append(page.url)
+            await asyncio.sleep(0.005)
+            assert len(site.targets()) <= len(seen) + 2 * 16, "what waits is bounded by the concurrency"
+        return seen
+
+    seen = asyncio.run(main())
+    assert len(seen) == len(set(seen)) == 201
+
+
+def test_a_pause_begins_nothing_and_loses_nothing(site: Site) -> None:
+    async def main() -> skitter.Summary:
+        crawler = skitter.Crawler(per_host=4)
+        seen = 0
+
+        async def deliver(page: Page) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == 20:
+                crawler.pause()
+
+        task = asyncio.create_task(crawler.run([site.url("/")], deliver=deliver))
+        while seen < 20:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.2)
+        asked = len(site.targets())
+        await asyncio.sleep(0.2)
+        assert len(site.targets()) == asked < 60
+        crawler.resume()
+        return await task
+
+    assert asyncio.run(main()).by_reason == {"fetched": 201}
+
+
+def test_a_stream_within_a_stream(site: Site) -> None:
+    """Two crawls on one loop, as in a notebook or a web server, know nothing of each other."""
+
+    async def main() -> tuple[int, int]:
+        outer = inner = 0
+        async for _ in skitter.crawl(site.url("/"), per_host=8, limit=5):
+            outer += 1
+            async for _ in skitter.crawl(site.url("/1")):
+                inner += 1
+        return outer, inner
+
+    assert asyncio.run(main()) == (5, 5)

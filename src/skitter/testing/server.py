@@ -75,8 +75,8 @@ class ServerThread:
             for listener in self._listeners
         ]
         await self._stopping.wait()
-        # First no more connections, then time for those that were accepted just now to join the server: asyncio
-        # loses what has not yet done so when its server is closed.
+        # First no more connections, then time for those that were accepted just now to join the server:
+        # asyncio loses what has not yet done so when its server is closed.
         for listener in self._listeners:
             with contextlib.suppress(NotImplementedError):  # Windows
                 self._loop.remove_reader(listener)
