@@ -32,6 +32,7 @@ from skitter.values import (
 from skitter.version import VERSION
 
 __all__ = [
+    "ARCHIVES",
     "Config",
     "Http",
     "Limits",
@@ -43,6 +44,9 @@ __all__ = [
     "build",
     "options",
 ]
+
+# Endings of outputs that hold what went over the wire.
+ARCHIVES = (".warc", ".warc.gz")
 
 # Name, version and where to complain: RFC 9309 2.2.1, RFC 9110 10.1.5.
 _USER_AGENT = f"skitter/{VERSION.rpartition('.')[0]} (+https://skitter.example/bot)"
@@ -245,7 +249,7 @@ class Output:
     )
     output: tuple[str, ...] = _option(
         (),
-        "output by its ending (.jsonl, .jsonl.gz), - = JSONL on stdout; repeatable "
+        "output by its ending (.jsonl, .jsonl.gz, .warc.gz), - = JSONL on stdout; repeatable "
         "(default: JOB/pages.jsonl; fetch: -)",
         parse_text,
         "FILE",
@@ -272,6 +276,11 @@ class Output:
         parse_least_size,
         "SIZE",
     )
+
+    @property
+    def archives(self) -> bool:
+        """Is some output of records an archive?"""
+        return any(path.endswith(ARCHIVES) for path in self.output)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from skitter.outputs import (
 from skitter.ports import Sink
 from skitter.recovery import is_whole, job_sinks
 from skitter.rules.url import authority_of
+from skitter.sinks.about import about
 
 __all__ = ["DATABASE", "Job", "folder_for", "open_job"]
 
@@ -94,7 +95,9 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
             notes: list[str] = []
             _follow_date(database, notes.append)
             fields = bool(config.output.field)
-            sinks = job_sinks(Ledger(database), path, records, items, notes.append, fields=fields)
+            sinks = job_sinks(
+                Ledger(database), path, records, items, notes.append, fields=fields, about=about(config)
+            )
             store = Store(database, by_level=config.scope.by_level)
         except BaseException:
             database.close()

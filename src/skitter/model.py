@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from skitter.exchange import Exchange
 from skitter.headers import Headers
 from skitter.reason import FinishReason, Reason
 
@@ -24,6 +25,7 @@ __all__ = [
     "Change",
     "Done",
     "Entry",
+    "Exchange",
     "Failure",
     "FinishReason",
     "Follow",
@@ -88,6 +90,7 @@ class Response(msgspec.Struct, frozen=True):
     ttfb: float = 0.0  # from sent to the first byte of the answer
     elapsed: float = 0.0  # from connect to the last byte
     note: str | None = None
+    exchange: Exchange | None = None  # where an archive is written
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -103,6 +106,7 @@ class Failure(msgspec.Struct, frozen=True):
     sent_at: float = 0.0
     ttfb: float = 0.0
     elapsed: float = 0.0
+    exchange: Exchange | None = None  # where an archive is written, and an answer had begun
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -189,11 +193,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A record with the large fields that the user asked for (``--field``), and a handler's items."""
+    """A record with the large fields that the user asked for (``--field``), and a handler's items; where an
+    archive is written, what went over the wire, and the page's links."""
 
     record: Record
     extra: dict[str, Any] | None = None
     items: tuple[dict[str, Any], ...] = ()
+    exchange: Exchange | None = None
+    outlinks: tuple[str, ...] = ()
 
 
 class Follow(msgspec.Struct, frozen=True):

@@ -6,17 +6,18 @@ import errno
 import gzip
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from skitter.config import ARCHIVES
 from skitter.errors import ConfigError, JobError, SkitterError, StorageError
 from skitter.lock import hold
 from skitter.model import Record
 from skitter.ports import Sink
-from skitter.sinks import sink_for
+from skitter.sinks import archive_is_ours, sink_for
 
 __all__ = [
     "ITEMS",
@@ -82,9 +83,11 @@ def _check_output(output: str, folder: Path | None) -> None:
 
 
 def looks_ours(path: Path) -> bool:
-    """Is there no file, an empty one, or one whose first line is a record?"""
+    """Is there no file, an empty one, or one that begins as ours do: an archive, or a record in a line?"""
     if not path.exists() or not path.is_file():
         return True
+    if path.name.endswith(ARCHIVES):
+        return archive_is_ours(path)
     try:
         with path.open("rb") as plain, gzip.open(plain) if path.suffix == ".gz" else plain as file:
             line = file.readline()
@@ -99,8 +102,11 @@ def refuse_busy(path: Path) -> None:
         hold(file.fileno(), str(path))
 
 
-def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink, ...]:
-    """Outputs of a run that has no job: files of ours are written anew, others are left alone."""
+def plain_sinks(
+    outputs: Sequence[str], items: Sequence[str] = (), about: Mapping[str, str] | None = None
+) -> tuple[Sink, ...]:
+    """Outputs of a run that has no job: files of ours are written anew, others are left alone. ``about`` is
+    what an archive says of the crawl."""
     check_outputs((*outputs, *items), None)
     for output in outputs:
         if output != "-" and not looks_ours(Path(output)):
@@ -108,7 +114,10 @@ def plain_sinks(outputs: Sequence[str], items: Sequence[str] = ()) -> tuple[Sink
     for output in items:  # an item can be anything: whose file it is cannot be told
         if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
             raise JobError(f"{output}: exists; move it away, or give a job to go on with it")
-    sinks = (*map(sink_for, outputs), *(sink_for(output, items=True) for output in items))
+    sinks = (
+        *(sink_for(output, about=about) for output in outputs),
+        *(sink_for(output, items=True) for output in items),
+    )
     with closed_on_error(sinks):
         for sink, output in zip(sinks, (*outputs, *items), strict=True):
             with blame(output):

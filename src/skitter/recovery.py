@@ -8,12 +8,13 @@ a crash inside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from skitter.config import ARCHIVES
 from skitter.errors import JobError
 from skitter.failpoint import reached
 from skitter.frontier import Ledger
@@ -36,22 +37,29 @@ class _Output(msgspec.Struct):
     name: str  # what the job knows it by
     sink: Sink
     is_items: bool
-    fields: bool  # records with large fields
+    lacks: str  # what there is in it that records do not hold, in words
     exact: bool  # it holds what the database does not: it cannot be written again from there
     known: Mark | None = None  # what was committed; None: this job never wrote it
     found: Mark | None = None  # what is there of it
 
 
 def job_sinks(
-    ledger: Ledger, folder: Path, outputs: Sequence[str], items: Sequence[str], note: Note, *, fields: bool
+    ledger: Ledger,
+    folder: Path,
+    outputs: Sequence[str],
+    items: Sequence[str],
+    note: Note,
+    *,
+    fields: bool,
+    about: Mapping[str, str] | None = None,
 ) -> tuple[Sink, ...]:
     """Open the outputs of a job as it left them, and filled with what they lack.
 
-    ``fields``: records are written with large fields that the database does not keep. ``note`` is told
-    what the operator should know. Raises JobError for a file that is not ours, which is left alone,
-    and StorageError.
+    ``fields``: records are written with large fields that the database does not keep. ``about`` is what an
+    archive says of the crawl. ``note`` is told what the operator should know. Raises JobError for a file
+    that is not ours, which is left alone, and StorageError.
     """
-    every = [_output(folder, path, is_items=False, fields=fields) for path in outputs]
+    every = [_output(folder, path, is_items=False, fields=fields, about=about) for path in outputs]
     every += [_output(folder, path, is_items=True, fields=fields) for path in items]
     files = [output for output in every if output.path != "-"]
     for output in files:
@@ -67,10 +75,15 @@ def job_sinks(
     return tuple(sinks)
 
 
-def _output(folder: Path, path: str, *, is_items: bool, fields: bool) -> _Output:
+def _output(
+    folder: Path, path: str, *, is_items: bool, fields: bool, about: Mapping[str, str] | None = None
+) -> _Output:
     name = (ITEMS if is_items else "") + (path if path == "-" else name_in_job(folder, path))
-    sink = sink_for(path, name, items=is_items, private=is_inside(folder, path))
-    return _Output(path, name, sink, is_items, fields, is_items or fields)
+    sink = sink_for(path, name, items=is_items, private=is_inside(folder, path), about=about)
+    lacks = "the large fields" if fields else ""
+    if path.endswith(ARCHIVES):
+        lacks = "requests and answers"
+    return _Output(path, name, sink, is_items, lacks, is_items or lacks != "")
 
 
 # -- what is there ---------------------------------------------------------------------------
@@ -212,8 +225,8 @@ def _go_on(ledger: Ledger, output: _Output, note: Note) -> None:
 
 def _fill(ledger: Ledger, output: _Output, held: int, note: Note) -> None:
     """Append the records that the output lacks."""
-    if output.fields and ledger.ended() > held:
-        note(f"{output.path}: without the large fields of {ledger.ended() - held:,} pages visited before")
+    if output.lacks and ledger.ended() > held:
+        note(f"{output.path}: without {output.lacks} of {ledger.ended() - held:,} pages visited before")
     while chunk := ledger.rows(held, _ROWS_AT_ONCE):
         held += len(chunk)
         written = output.sink.write(chunk)

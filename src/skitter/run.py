@@ -27,6 +27,7 @@ from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
 from skitter.rules.scope import Bounds
+from skitter.sinks.about import about
 from skitter.staff import crew_of
 
 __all__ = ["Run"]
@@ -53,7 +54,9 @@ class Run:
         clock = SystemClock()
         watch = Watchdog(config.limits.slow_callback, observe)
         # First whatever can find fault with the settings, then what makes files.
-        home = HookedFetcher(AiohttpFetcher(config.http, config.limits, clock, watch.lag), code.hooks)
+        archives = config.output.archives
+        fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag, archives=archives)
+        home = HookedFetcher(fetcher, code.hooks)
         Bounds(config.scope)
         # Worker processes come before files: they are to have none of them.
         self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
@@ -92,7 +95,9 @@ class Run:
             raise
         for note in self._job.notes if self._job else ():
             observe(Noted(note))
-        self._sinks = self._job.sinks if self._job else plain_sinks(config.output.output, items)
+        self._sinks = (
+            self._job.sinks if self._job else plain_sinks(config.output.output, items, about(config))
+        )
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )

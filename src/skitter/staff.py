@@ -74,9 +74,11 @@ async def _work(
 
     watch = Watchdog(config.limits.slow_callback, lambda event: tell[0](event))
     aside = Aside()
+    archives = config.output.archives
+    fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag, archives=archives)
     worker = Worker(
         config,
-        HookedFetcher(AiohttpFetcher(config.http, config.limits, clock, watch.lag), code.hooks),
+        HookedFetcher(fetcher, code.hooks),
         clock,
         memory,
         handlers=Handlers(code.routes, lambda: stop[0]()) if code.routes else None,

@@ -65,7 +65,15 @@ def page_row(
         attempts=entry.attempts,
         error=verdict.note if isinstance(verdict, Redirect) else _error(verdict, reading),
     )
-    return Row(record, _extra(answer, reading, fields) if fields else None)
+    return _row(record, answer, reading, fields)
+
+
+def _row(record: Record, answer: Response | Failure, reading: Reading, fields: frozenset[str]) -> Row:
+    """With what is large, for who wants it."""
+    extra = _extra(answer, reading, fields) if fields else None
+    if answer.exchange is None:
+        return Row(record, extra)
+    return Row(record, extra, exchange=answer.exchange, outlinks=tuple([link.url for link in reading.links]))
 
 
 def unfetched_row(entry: Entry, done: Done, now: float) -> Row:

@@ -220,6 +220,8 @@ class Worker:
             settlement = replace(settlement, row=replace(settlement.row, items=()))
         said = Settled(number, settlement, visited.roots, visited.again, items=items)
         if self._wants_pages and visited.page is not None:
+            if answer.exchange is not None:  # the row has it
+                answer = replace(answer, exchange=None)
             said.response = answer if isinstance(answer, Response) else None
             said.failure = answer if isinstance(answer, Failure) else None
             said.reading = visited.page.reading
@@ -231,8 +233,8 @@ def _bare(answer: Response | Failure) -> Response | Failure:
     wait = answer.headers.get("retry-after")
     headers = Headers((("retry-after", wait),)) if wait is not None else Headers()
     if isinstance(answer, Response):
-        return replace(answer, headers=headers, body=b"")
-    return replace(answer, headers=headers)
+        return replace(answer, headers=headers, body=b"", exchange=None)
+    return replace(answer, headers=headers, exchange=None)
 
 
 def _answered(number: int, answer: Response | Failure) -> Answered:

@@ -52,8 +52,13 @@ class _Connection(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self.peer: tuple[Any, ...] | None = None  # address and port of the other end
         self._opening: bytes | None = None  # what has come of an answer's first line; None after it
         self._interim = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.peer = transport.get_extra_info("peername")  # it cannot be asked for when the server hangs up
+        super().connection_made(transport)
 
     def set_response_params(self, **settings: Any) -> None:
         """A request is about to be sent."""

@@ -25,6 +25,7 @@ from skitter.net.guard import Guard, RefusedAddress
 from skitter.net.patience import Patience
 from skitter.net.resolver import Resolver
 from skitter.net.speed import Speed
+from skitter.net.tape import ACCEPT_ENCODING, Tape, early_end
 from skitter.ports import Clock, Take
 from skitter.rules.ask import SAFE
 from skitter.rules.groups import literal_address
@@ -49,10 +50,17 @@ class AiohttpFetcher:
     """The Fetcher of a crawl: one pooled session, no cookie jar, nothing taken from the environment."""
 
     def __init__(
-        self, http: Http, limits: Limits, clock: Clock, lag: Callable[[float], float] = lambda waited: 0.0
+        self,
+        http: Http,
+        limits: Limits,
+        clock: Clock,
+        lag: Callable[[float], float] = lambda waited: 0.0,
+        *,
+        archives: bool = False,
     ) -> None:
         """``lag`` says how many of the last so many seconds the loop's present turn comes late: first bytes
-        came so much earlier than they are seen.
+        came so much earlier than they are seen. ``archives``: answers to visits come with what went over
+        the wire.
 
         Raises ConfigError if the certificate authority's file cannot be used.
         """
@@ -61,11 +69,12 @@ class AiohttpFetcher:
         self._clock = clock
         self._lag = lag
         self._ssl = _tls(http)
+        self._archives = archives
         self._guard = Guard(http.proxy, private=http.allow_private)
         self._plain = {
             "User-Agent": http.user_agent,
             "Accept": _ACCEPT,
-            "Accept-Encoding": _ACCEPT_ENCODING,
+            "Accept-Encoding": ACCEPT_ENCODING if archives else _ACCEPT_ENCODING,
         }
         self._own = _with_credentials(self._plain, http)
         self._session: aiohttp.ClientSession | None = None
@@ -76,6 +85,8 @@ class AiohttpFetcher:
     ) -> Response | Failure:
         """Make one hop. Everything that goes wrong on the way is a Failure."""
         trip = _Trip(self._clock, self._lag, sent, request.reach, take)
+        if self._archives and request.visit is not None and take is None:
+            trip.tape = Tape(request, self._http)
         try:
             self._guard.admit(request.url, trip)
             with self._patience.turn():
@@ -87,11 +98,14 @@ class AiohttpFetcher:
             if failure is None:
                 raise
             answer = replace(failure, status=trip.status, headers=trip.headers)
+            if trip.tape is not None:
+                trip.tape.cut = trip.tape.cut or early_end(failure.reason)
         return replace(
             answer,
             sent_at=trip.sent_at or trip.start,
             ttfb=trip.ttfb,
             elapsed=self._clock.now() - trip.start,
+            exchange=trip.tape.exchange() if trip.tape is not None else None,
         )
 
     async def _with_a_file(self, request: Request, trip: _Trip) -> Response | Failure:
@@ -149,10 +163,13 @@ class AiohttpFetcher:
             trip.first_byte()
             trip.status = response.status
             trip.headers = _headers(response.raw_headers)
+            if trip.tape is not None:
+                trip.tape.head(response)
             if response.status in REDIRECTS:
                 # B2: the body of a redirect is neither decoded nor drained.
                 if response.content_length != 0:
                     response.close()
+                    trip.cut("unspecified")
                 return Response(request.url, response.status, trip.headers)
             return await self._body(request, response, trip)
 
@@ -182,15 +199,19 @@ class AiohttpFetcher:
             async for chunk in response.content.iter_any():
                 came = came or bool(chunk)
                 speed.came(len(chunk), self._clock.now())
+                if trip.tape is not None:
+                    trip.tape.body(chunk)
                 for piece in decoder.feed(chunk):
                     size += len(piece)
                     if take is None:
                         pieces.append(piece)
                     if size > request.max_body or (take and not await take(trip.headers, piece)):
                         response.close()
+                        trip.cut("length")
                         return _too_large(request, trip, b"".join(pieces))
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, HttpProcessingError):
             whole = False  # shorter than announced: what came is kept, and marked
+            trip.cut("disconnect")
         truncated = not whole or (came and not decoder.transparent and not decoder.complete())
         note = f"unknown Content-Encoding {decoder.unknown!r} ignored" if decoder.unknown else None
         return Response(request.url, trip.status or 0, trip.headers, b"".join(pieces), truncated, note=note)
@@ -263,6 +284,7 @@ class _Trip:
         "start",
         "status",
         "take",
+        "tape",
         "ttfb",
     )
 
@@ -286,6 +308,7 @@ class _Trip:
         self.ttfb = 0.0
         self.status: int | None = None
         self.headers = Headers()
+        self.tape: Tape | None = None  # for archives
 
     def on_the_wire(self) -> None:
         """The request has gone out; again if a kept connection was dead."""
@@ -294,13 +317,21 @@ class _Trip:
         if first:
             self._sent()
 
+    def cut(self, why: str) -> None:
+        """The body ends early in archives, too (:class:`skitter.exchange.Exchange`)."""
+        if self.tape is not None:
+            self.tape.cut = why
+
     def first_byte(self) -> None:
         waited = self._clock.now() - (self.sent_at or self.start)
         self.ttfb = max(0.0, waited - self._lag(waited))
 
 
-async def _on_headers_sent(_session: object, context: Any, _parameters: object) -> None:
-    context.trace_request_ctx.on_the_wire()
+async def _on_headers_sent(_session: object, context: Any, parameters: Any) -> None:
+    trip = context.trace_request_ctx
+    if trip.tape is not None:
+        trip.tape.sent(parameters.method, parameters.url, parameters.headers)
+    trip.on_the_wire()
 
 
 async def _on_reused(_session: object, context: Any, _parameters: object) -> None:
