@@ -25,6 +25,7 @@ from skitter.outputs import (
 )
 from skitter.ports import Sink
 from skitter.recovery import is_whole, job_sinks
+from skitter.rules.robots import product_token
 from skitter.rules.url import authority_of
 from skitter.sinks.about import about
 
@@ -182,10 +183,13 @@ def _open_database(
         refuse_strangers(outputs, items, Ledger(database).outputs(), path)
         settings = _settings(config.scope, config.output.field, command)
         facts = database.facts()
-        if "settings" not in facts:
-            database.remember({"settings": msgspec.json.encode(settings).decode()})
-        else:
+        if "settings" in facts:
             _check_same(msgspec.json.decode(facts["settings"]), settings)
+        run = msgspec.json.encode(_run_settings(config)).decode()
+        if "settings" not in facts:
+            database.remember({"settings": msgspec.json.encode(settings).decode(), "run": run})
+        elif facts.get("run") != run:
+            database.remember({"run": run})
     except BaseException:
         database.close()
         raise
@@ -211,6 +215,18 @@ def _settings(scope: Scope, fields: tuple[str, ...], command: str) -> dict[str, 
         "include": list(scope.include),
         "exclude": list(scope.exclude),
         "field": list(fields),
+    }
+
+
+def _run_settings(config: Config) -> dict[str, object]:
+    """What decided about URLs in the last run and may change with the next: `explain` asks for it."""
+    return {
+        "agent": product_token(config.http.user_agent),
+        "no_robots": config.politeness.no_robots,
+        "no_trap_guard": config.scope.no_trap_guard,
+        "sitemaps": config.scope.sitemaps,
+        "allow_private": config.http.allow_private,
+        "limit": config.limits.limit,
     }
 
 

@@ -112,6 +112,10 @@ class Sink(Protocol):
     def sync(self) -> None:
         """Wait until the disk has it all. Raises StorageError."""
 
+    def finish(self) -> None:
+        """The run has ended and everything is committed: make what can only be made whole. Raises
+        StorageError."""
+
     def close(self) -> None:
         """Release the file."""
 

@@ -11,8 +11,6 @@ from skitter.config import Config
 from skitter.disk import Disks
 from skitter.engine import (
     Engine,
-    Handlers,
-    HookedFetcher,
     Stopper,
     UserCode,
 )
@@ -21,14 +19,13 @@ from skitter.engine.tell import Deliver
 from skitter.events import Noted, Observer
 from skitter.frontier import MemoryFrontier, SqliteFrontier
 from skitter.job import open_job
-from skitter.net import AiohttpFetcher
 from skitter.observe.memory import memory_used
 from skitter.observe.watchdog import Watchdog
 from skitter.outputs import plain_sinks
 from skitter.ports import Frontier
 from skitter.rules.scope import Bounds
 from skitter.sinks.about import about
-from skitter.staff import crew_of
+from skitter.staff import crew_of, fetcher_of, handlers_of
 
 __all__ = ["Run"]
 
@@ -54,9 +51,7 @@ class Run:
         clock = SystemClock()
         watch = Watchdog(config.limits.slow_callback, observe)
         # First whatever can find fault with the settings, then what makes files.
-        archives = config.output.archives
-        fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag, archives=archives)
-        home = HookedFetcher(fetcher, code.hooks)
+        home = fetcher_of(config, clock, watch.lag, code)
         Bounds(config.scope)
         # Worker processes come before files: they are to have none of them.
         self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
@@ -71,16 +66,13 @@ class Run:
             clock=clock,
             observe=observe,
             deliver=deliver,
-            handlers=Handlers(code.routes, self._halt if code.stops else _go_on) if code.routes else None,
+            handlers=handlers_of(code, lambda: self.engine.stop()),
             hooks=code.hooks,
             watch=watch,
             governor=Governor(config.limits.concurrency, memory_used, observe, self._crew),
             disk_low=Disks((folder, *self.outputs), config.output.min_free).low,
             aside=self._aside.read,
         )
-
-    def _halt(self) -> None:
-        self.engine.stop()
 
     def _open(
         self, config: Config, command: str, folder: str | None, items: tuple[str, ...], observe: Observer
@@ -123,7 +115,3 @@ class Run:
                     sink.close()
                 if self._job is not None:
                     self._job.close()
-
-
-def _go_on() -> None:
-    """What a handler raises is said in its page's record; the crawl goes on."""

@@ -17,7 +17,7 @@ from skitter.observe.memory import memory_used
 from skitter.observe.watchdog import Watchdog
 from skitter.ports import Clock, Fetcher
 
-__all__ = ["crew_of"]
+__all__ = ["crew_of", "fetcher_of", "handlers_of"]
 
 
 def _number(config: Config) -> int:
@@ -26,6 +26,21 @@ def _number(config: Config) -> int:
     if wanted:
         return wanted
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fetcher_of(config: Config, clock: Clock, lag: Callable[[float], float], code: UserCode) -> Fetcher:
+    """What fetches in this process. Raises ConfigError."""
+    archives = config.output.archives
+    return HookedFetcher(
+        AiohttpFetcher(config.http, config.limits, clock, lag, archives=archives), code.hooks
+    )
+
+
+def handlers_of(code: UserCode, stop: Callable[[], None]) -> Handlers | None:
+    """What takes pages in this process; ``stop`` ends the crawl."""
+    if not code.routes:
+        return None
+    return Handlers(code.routes, stop) if code.stops else Handlers(code.routes)
 
 
 def crew_of(
@@ -69,19 +84,17 @@ async def _work(
     stop: list[Callable[[], None]] = []
 
     def adopted(stopper: Stopper) -> None:
-        stop.append(stopper.stop if code.stops else lambda: None)
+        stop.append(stopper.stop)
         adopt(stopper)
 
     watch = Watchdog(config.limits.slow_callback, lambda event: tell[0](event))
     aside = Aside()
-    archives = config.output.archives
-    fetcher = AiohttpFetcher(config.http, config.limits, clock, watch.lag, archives=archives)
     worker = Worker(
         config,
-        HookedFetcher(fetcher, code.hooks),
+        fetcher_of(config, clock, watch.lag, code),
         clock,
         memory,
-        handlers=Handlers(code.routes, lambda: stop[0]()) if code.routes else None,
+        handlers=handlers_of(code, lambda: stop[0]()),
         hooks=code.hooks,
         share=memory_used,
         wants_pages=wants_pages,

@@ -462,6 +462,9 @@ class SlowSink:
     def sync(self) -> None:
         pass
 
+    def finish(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -282,3 +282,35 @@ def test_a_path_of_many_folders_is_judged_quickly() -> None:
     start = time.process_time()
     assert bounds("prefix", "http://h/b/").refuses(url, 1) == "outside scope 'prefix'"
     assert time.process_time() - start < 0.25
+
+
+# What a person is told
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "root"),
+    [
+        ("host", "https://www.example.com/else", "www.example.com"),
+        ("host", "https://example.com/", None),
+        ("prefix", "http://www.example.com/docs/guide/deep/er?x=/y", "www.example.com/docs/guide/"),
+        ("prefix", "http://www.example.com/docs/", None),
+        ("domain", "https://a.b.example.com/", "example.com"),
+        ("domain", "https://example.org/", None),
+        ("any", "https://example.org/", None),
+        ("page", SEED, None),
+    ],
+)
+def test_the_root_around_a_url_is_named(kind: str, url: str, root: str | None) -> None:
+    made = bounds(kind, "http://www.other.example/x", SEED)
+    assert made.root_around(url) == root
+    if kind not in ("any", "page"):
+        assert (made.refuses_place(url) is None) == (root is not None)
+
+
+def test_the_include_pattern_that_names_a_url_is_told_as_it_was_written() -> None:
+    made = bounds("any", include=("*/docs/*", "re:docs"))
+    assert made.included_by("http://example.com/docs/1") == "*/docs/*"
+    assert made.included_by("http://example.com/docs") == "re:docs"
+    assert made.included_by("http://example.com/") is None
+    assert made.includes("http://example.com/docs")
+    assert not made.includes("http://example.com/")

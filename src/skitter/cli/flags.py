@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["add_compare", "add_robots", "add_serve", "add_status"]
+__all__ = ["add_compare", "add_explain", "add_export", "add_robots", "add_serve", "add_status"]
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,24 @@ def add_status(parser: argparse.ArgumentParser) -> None:
     """The options of ``status``."""
     parser.add_argument("job", metavar="JOB", help="the job's folder")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """The options of ``explain``."""
+    parser.add_argument("job", metavar="JOB", help="the job's folder")
+    parser.add_argument("url", metavar="URL", help="the URL in question; without a scheme it means https")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """The options of ``export``."""
+    add = parser.add_argument
+    add("job", metavar="JOB", help="the job's folder")
+    add("-o", "--output", metavar="FILE", action="append", help="format by its ending; - = JSONL on stdout; "
+        "repeatable (default: -)")  # fmt: skip
+    add("--where", metavar="SQL", help="only records for which this SQL expression over their fields holds")
+    add("--field", metavar="NAME", action="append", help="only this field; repeatable, in this order")
+    add("--force", action="store_true", help="overwrite files that exist")
 
 
 def add_robots(parser: argparse.ArgumentParser) -> None:

@@ -57,9 +57,7 @@ def read_html(
     relations = head.find_all("link") if head else []
     base = base_of((element.attr("href") for element in document.find_all("base")), url)
     noindex, nofollow = directives(_meta_robots(metas, token), token)
-    said = _links(document, relations)
-    for target in _refresh(document, base):
-        said.setdefault(target, True)
+    said = {**dict.fromkeys(_refresh(document, base), True), **_links(document, relations)}
     said, note = _capped(_without_fragments(said), base)
     links = (hrefs or Hrefs()).resolve(said, base)
     if len(links) < len(said):  # some lead nowhere, or to the same place
@@ -75,7 +73,7 @@ def read_html(
         nofollow=nofollow,
         text=document.to_text() if "text" in fields else None,
         html=decode(body, document.encoding) if "html" in fields else None,
-        markdown=markdown(document, base) if "markdown" in fields else None,  # last: it changes the document
+        markdown=markdown(document, base) if "markdown" in fields else None,  # last: it changes it
         note=note,
     )
 

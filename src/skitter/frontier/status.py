@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from skitter.errors import JobError
+from skitter.frontier.snapshot import snapshot
 from skitter.model import HostState, Reason
 
 __all__ = ["HostWork", "JobStatus", "read_status"]
@@ -46,16 +46,8 @@ class JobStatus(msgspec.Struct, frozen=True):
 
 def read_status(database: Path) -> JobStatus:
     """Read the counts. Raises JobError if there is no job."""
-    if not database.is_file():
-        raise JobError(f"{database.parent} holds no job; name the folder that crawl made, HOST.crawl")
-    try:
-        db = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            return _read(db, database)
-        finally:
-            db.close()
-    except sqlite3.DatabaseError as error:
-        raise JobError(f"{database}: {error}") from None
+    with snapshot(database) as db:
+        return _read(db, database)
 
 
 def _read(db: sqlite3.Connection, database: Path) -> JobStatus:

@@ -25,7 +25,7 @@ class Bounds:
         """Raises ConfigError for a pattern that cannot be understood."""
         self._kind = settings.scope
         self._depth = settings.depth
-        self._include = [_pattern("include", text) for text in settings.include]
+        self._include = [(text, _pattern("include", text)) for text in settings.include]
         self._exclude = [(text, _pattern("exclude", text)) for text in settings.exclude]
         self._roots: dict[str, None] = {}
         self._refused_by_scope = f"outside scope {self._kind!r}"
@@ -71,7 +71,19 @@ class Bounds:
 
     def includes(self, url: str) -> bool:
         """Does an include pattern name the URL?"""
-        return any(includes(url) for includes in self._include)
+        return self.included_by(url) is not None
+
+    def included_by(self, url: str) -> str | None:
+        """The include pattern that names the URL, as the user wrote it; None if none does."""
+        for text, includes in self._include:
+            if includes(url):
+                return text
+        return None
+
+    def root_around(self, url: str) -> str | None:
+        """The root that the URL lies within; None if there is none, as always with ``page`` and ``any``."""
+        root = self._folder_around(url) if self._kind == "prefix" else self._root_of(url)
+        return root if root in self._roots else None
 
     def refuses_place(self, url: str) -> str | None:
         """The scope, in words, if it is not drawn around this URL."""
@@ -80,20 +92,20 @@ class Bounds:
                 return None
             case "host" if authority_of(url) in self._roots:
                 return None
-            case "prefix" if self._under_a_folder(url):
+            case "prefix" if self._folder_around(url) is not None:
                 return None
             case "domain" if registrable_domain(hostname_of(url)) in self._roots:
                 return None
         return self._refused_by_scope
 
-    def _under_a_folder(self, url: str) -> bool:
+    def _folder_around(self, url: str) -> str | None:
         """Try each folder above the URL: their number is small, that of the seeds may not be."""
         folder = _folder_of(url)
         while folder:
             if folder in self._roots:
-                return True
+                return folder
             folder = folder[: folder.rfind("/", 0, -1) + 1]
-        return False
+        return None
 
     def _refuses_include(self, url: str) -> str | None:
         if self._include and not self.includes(url):

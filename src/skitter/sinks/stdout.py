@@ -50,6 +50,9 @@ class StdoutSink:
     def sync(self) -> None:
         """A pipe has no disk."""
 
+    def finish(self) -> None:
+        """Every line is whole already."""
+
     def close(self) -> None:
         """Standard output stays open."""
 

@@ -89,6 +89,9 @@ class WarcSink:
         """Wait until the disk has it all. Raises StorageError."""
         self._file.sync()
 
+    def finish(self) -> None:
+        """It is whole after every commit."""
+
     def close(self) -> None:
         """Release the file."""
         self._file.close()
