@@ -101,4 +101,4 @@ def test_hooks_are_plain_functions() -> None:
         pass
 
     with pytest.raises(skitter.ConfigError, match="plain `def`"):
-        Crawler().before_request(slow)
+        Crawler().before_request(slow)  # type: ignore[type-var]

@@ -22,6 +22,7 @@ from skitter.engine import (
     pages_of,
     pages_of_sync,
 )
+from skitter.engine.hooks import AfterResponse, BeforeRequest, OnRecord, ShouldFollow
 from skitter.engine.routes import Match, Statuses, conditions
 from skitter.engine.tell import Deliver
 from skitter.errors import ConfigError, UsageError
@@ -36,7 +37,11 @@ from skitter.run import Run
 __all__ = ["Crawler", "crawl", "crawl_sync"]
 
 F = TypeVar("F", bound=Callable[[Page], Any])
-H = TypeVar("H", bound=Callable[..., Any])
+# The hooks' types (engine.hooks): a decorator gives back what it was given.
+B = TypeVar("B", bound=BeforeRequest)
+A = TypeVar("A", bound=AfterResponse)
+S = TypeVar("S", bound=ShouldFollow)
+R = TypeVar("R", bound=OnRecord)
 
 
 class Crawler:
@@ -123,29 +128,33 @@ class Crawler:
         self._default = (Route(matches, function, accepts),)
         return function
 
-    def before_request(self, hook: H) -> H:
+    def before_request(self, hook: B) -> B:
         """Decorate a plain function that is called with each :class:`Request` before it goes out, and may
         give another one for the same URL (:func:`msgspec.structs.replace`). Not for robots.txt and
         sitemaps."""
-        self._hooks = replace_in(self._hooks, before_request=(*self._hooks.before_request, _plain(hook)))
+        _check_plain(hook)
+        self._hooks = replace_in(self._hooks, before_request=(*self._hooks.before_request, hook))
         return hook
 
-    def after_response(self, hook: H) -> H:
+    def after_response(self, hook: A) -> A:
         """Decorate a plain function that is called with a request and its answer (a ``Response`` or a
         ``Failure``), and may give another answer. It sees redirects and answers that are tried again, too."""
-        self._hooks = replace_in(self._hooks, after_response=(*self._hooks.after_response, _plain(hook)))
+        _check_plain(hook)
+        self._hooks = replace_in(self._hooks, after_response=(*self._hooks.after_response, hook))
         return hook
 
-    def should_follow(self, hook: H) -> H:
+    def should_follow(self, hook: S) -> S:
         """Decorate a plain function that is called with a page and the URL of a link that is in scope, and
         says whether to follow it."""
-        self._hooks = replace_in(self._hooks, should_follow=(*self._hooks.should_follow, _plain(hook)))
+        _check_plain(hook)
+        self._hooks = replace_in(self._hooks, should_follow=(*self._hooks.should_follow, hook))
         return hook
 
-    def on_record(self, hook: H) -> H:
+    def on_record(self, hook: R) -> R:
         """Decorate a plain function that is called with each :class:`Record` before it is written, and may
         give another one of the same URL."""
-        self._hooks = replace_in(self._hooks, on_record=(*self._hooks.on_record, _plain(hook)))
+        _check_plain(hook)
+        self._hooks = replace_in(self._hooks, on_record=(*self._hooks.on_record, hook))
         return hook
 
     async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:
@@ -270,10 +279,9 @@ class Crawler:
         return self._desk
 
 
-def _plain(hook: H) -> H:
+def _check_plain(hook: Callable[..., Any]) -> None:
     if inspect.iscoroutinefunction(hook):
         raise ConfigError("hooks are called on the loop for every page: make it a plain `def`")
-    return hook
 
 
 _Paths = str | PathLike[str] | Iterable[str | PathLike[str]]

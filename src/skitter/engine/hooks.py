@@ -25,7 +25,16 @@ from skitter.model import Failure, Reason, Record, Request, Response
 from skitter.page import Page
 from skitter.ports import Fetcher, Take
 
-__all__ = ["HookFailed", "HookedFetcher", "Hooks", "UserCode"]
+__all__ = [
+    "AfterResponse",
+    "BeforeRequest",
+    "HookFailed",
+    "HookedFetcher",
+    "Hooks",
+    "OnRecord",
+    "ShouldFollow",
+    "UserCode",
+]
 
 BeforeRequest = Callable[[Request], Request | None]
 AfterResponse = Callable[[Request, Response | Failure], Response | Failure | None]
