@@ -49,19 +49,19 @@ if TYPE_CHECKING:
         assert_type(page.css_first("a"), Element | None)
         assert_type(page.follow("a"), Follow)
         assert_type(page.save("a"), Path)
-        print(page.css_first("h1").text)  # type: ignore[union-attr]  # it may not be there
+        str(page.css_first("h1").text)  # type: ignore[union-attr]  # it may not be there
 
     def summaries(summary: Summary) -> None:
         assert_type(summary.finish_reason, FinishReason)
         assert_type(summary.rate, float)
         assert_type(summary.by_reason[Reason.FETCHED], int)
 
-    def decorators(crawler: Crawler) -> None:
+    async def decorators(crawler: Crawler) -> None:
         @crawler.on("*/a")
         async def handler(page: Page) -> dict[str, int]:
             return {"a": 1}
 
-        handler(5)  # type: ignore[arg-type]  # it is still what it was
+        await handler(5)  # type: ignore[arg-type]  # it is still what it was
 
         @crawler.before_request
         def sign(request: Request) -> Request:
