@@ -29,11 +29,17 @@ from skitter.rules.robots import product_token
 from skitter.rules.url import authority_of
 from skitter.sinks.about import about
 
-__all__ = ["DATABASE", "Job", "folder_for", "open_job"]
+__all__ = ["DATABASE", "REPORT", "REPORT_HEAD", "Job", "folder_for", "is_report", "open_job"]
 
 DATABASE = "job.db"
 _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _PAGES = "pages.jsonl"
+# What `skitter report` makes, and how that begins: nobody else's file is taken for it.
+REPORT = "report.html"
+REPORT_HEAD = (
+    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    b'<meta name="generator" content="skitter report">\n'
+)
 # A date that was set by less is a clock that runs a little fast or slow.
 _LEAST_SKEW = 2.0
 # A host that makes a good file name, as those of the DNS do (of at most 253 characters, without the port).
@@ -69,6 +75,14 @@ def folder_for(url: str) -> str:
         plain = re.sub(r"^[.-]|[^a-z0-9._-]", "_", name[:_LONGEST])
         name = f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"
     return f"{name}.crawl"
+
+
+def is_report(path: Path) -> bool:
+    """Is there a report that skitter made? A link is none."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(REPORT_HEAD)) == REPORT_HEAD
 
 
 def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] = ()) -> Job:
@@ -154,6 +168,8 @@ def _discard(path: Path, outputs: Sequence[str]) -> None:
         for file in (*made, *(path / name for name in _DATABASE_FILES)):
             if file.is_file():
                 file.unlink()
+        if is_report(path / REPORT):
+            (path / REPORT).unlink()
 
 
 def _known_outputs(path: Path) -> Sequence[str]:

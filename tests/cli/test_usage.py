@@ -150,7 +150,7 @@ def test_help_names_every_option_with_its_default(skitter: Skitter) -> None:
         assert option.flag in text
     assert "default: 30s" in text
     assert "default: 10MiB" in text
-    for command in ("crawl", "fetch", "status", "robots", "serve"):
+    for command in ("crawl", "fetch", "status", "report", "robots", "serve"):
         assert command in skitter("--help").stdout
 
 

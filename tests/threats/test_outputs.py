@@ -1,5 +1,5 @@
 """THREATS section 8: what a run leaves behind. F1: our names, and no link followed; F5: lines on the wire;
-F7: who may read it; D1: nobody is listened to. F6 where there is HTML today."""
+F6: pages of HTML; F7: who may read it; D1: nobody is listened to."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_F5_no_line_end_comes_in_by_an_option(option: str, value: str, end: str)
         skitter.Crawler(**given)
 
 
-# F6, as far as there is HTML: the chart of `compare`, which shows a URL that the user gave
+# F6: the chart of `compare`, which shows a URL that the user gave, and the report of a job
 
 
 class Elements(HTMLParser):
@@ -288,6 +288,72 @@ def test_F6_the_chart_escapes_the_url(tmp_path: Path) -> None:
     assert not page.names & {"script", "iframe", "object", "img", "link", "a", "form", "base"}
     assert not [name for name in page.attributes if name.startswith("on")]
     assert "default-src 'none'" in (tmp_path / "c.html").read_text()
+
+
+HOSTILE = [
+    "</title><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)" x="',
+    "'><svg/onload=alert(1)>",
+    "</style><script>alert(1)</script><style>*{background:url(//evil.example/)}",
+    "--><script>alert(1)</script><!--",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\u202e\u2066gpj.exe\u2069\x1b]8;;http://evil.example\x07\x9b31m",
+]
+
+
+def test_F6_nothing_of_a_page_runs_in_the_report_of_its_job(tmp_path: Path, here: Here) -> None:
+    """Hostile titles, URLs, types and redirects, as strangers send them, in every list that shows them."""
+    titles = [title.replace("&", "&amp;").replace("<", "&lt;").encode() for title in HOSTILE]
+
+    def answers(target: str) -> bytes:
+        if target == "/":
+            return html(
+                *(f"/{n}" for n in range(len(HOSTILE))), *(f"/dead/{evil}" for evil in HOSTILE), "/moved"
+            )
+        if target == "/moved":
+            return moved(302, f"/dead/{HOSTILE[2]}")
+        if target[1:].isdecimal():
+            title = titles[int(target[1:])]
+            body = b"<meta charset=utf-8><meta name=robots content=noindex><title>" + title + b"</title>"
+            kind = "text/html; x=<script>" if int(target[1:]) % 2 else "text/html"
+            return answer("200 OK", body, content_type=kind)
+        return answer("404 <script>alert(1)</script>", b"", content_type="<script>/x")
+
+    with Tap(answers) as own:
+        assert here("crawl", f"{own.origin}/", "--job", "j", "-q") == (0, "")
+    assert here("report", "j") == (0, "")
+    written = (tmp_path / "j/report.html").read_text()
+    page = Elements()
+    page.feed(written)
+    allowed = {"html", "head", "meta", "title", "style", "body", "header", "main", "nav", "section", "footer"}
+    allowed |= {
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "br",
+        "b",
+        "a",
+        "span",
+        "div",
+        "ul",
+        "li",
+        "code",
+        "time",
+        "table",
+        "thead",
+    }
+    allowed |= {"tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "text"}
+    assert page.names <= allowed | {"polyline", "polygon"}
+    assert not [name for name in page.attributes if name.startswith("on") or name in ("src", "style")]
+    for title in HOSTILE[:-1]:
+        assert title in page.text, "it is shown as it is"
+    assert "\\u202e\\u2066gpj.exe\\u2069" in page.text
+    assert not [char for char in written if not char.isprintable() and char != "\n"]
+    assert "default-src 'none'; style-src 'sha256-" in written
+    assert "unsafe" not in written
 
 
 # F7: who may read it

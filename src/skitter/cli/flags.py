@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["add_compare", "add_explain", "add_export", "add_robots", "add_serve", "add_status"]
+__all__ = ["add_compare", "add_explain", "add_export", "add_report", "add_robots", "add_serve", "add_status"]
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,12 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     add("--where", metavar="SQL", help="only records for which this SQL expression over their fields holds")
     add("--field", metavar="NAME", action="append", help="only this field; repeatable, in this order")
     add("--force", action="store_true", help="overwrite files that exist")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The options of ``report``."""
+    parser.add_argument("job", metavar="JOB", help="the job's folder")
+    parser.add_argument("-o", "--output", metavar="FILE", help="(default: JOB/report.html; - = stdout)")
 
 
 def add_robots(parser: argparse.ArgumentParser) -> None:

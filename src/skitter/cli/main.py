@@ -11,7 +11,15 @@ from importlib import import_module
 from typing import NoReturn
 
 from skitter.cli.files import open_standard_streams
-from skitter.cli.flags import add_compare, add_explain, add_export, add_robots, add_serve, add_status
+from skitter.cli.flags import (
+    add_compare,
+    add_explain,
+    add_export,
+    add_report,
+    add_robots,
+    add_serve,
+    add_status,
+)
 from skitter.cli.parser import Parser, add_options, parse, say
 from skitter.errors import SkitterError, StorageError, UsageError
 from skitter.version import VERSION
@@ -28,6 +36,7 @@ _COMMANDS = {
     "status": "counts by state and reason, hosts, rate of a job",
     "explain": "why a URL was, or was not, crawled, and what happens next",
     "export": "a job's records in another format",
+    "report": "a page of HTML about a job: charts, broken links and who links there",
     "robots": "what a site's robots.txt allows, which line decided, and the delay",
     "serve": "the local test web site, for demos and experiments",
 }
@@ -101,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add_status(subs["status"])
     add_explain(subs["explain"])
     add_export(subs["export"])
+    add_report(subs["report"])
     add_robots(subs["robots"])
     add_serve(subs["serve"])
     add_compare(subs["compare"])
