@@ -249,8 +249,8 @@ class Output:
     )
     output: tuple[str, ...] = _option(
         (),
-        "output by its ending (.jsonl, .jsonl.gz, .warc.gz), - = JSONL on stdout; repeatable "
-        "(default: JOB/pages.jsonl; fetch: -)",
+        "output by its ending (.jsonl, .csv, .sqlite, .parquet, .warc.gz ...), - = JSONL on stdout; "
+        "repeatable (default: JOB/pages.jsonl; fetch: -)",
         parse_text,
         "FILE",
         short="-o",

@@ -27,10 +27,15 @@ class Disks:
     """The file systems of a job and its outputs, each looked at once a call."""
 
     def __init__(self, paths: Iterable[str | None], least: int) -> None:
-        """``paths`` are files and folders, which may still have to be made, ``-`` and None are none;
+        """``paths`` are files and folders, which may still have to be made, ``-``, None and what lies in
+        an object store are none;
         ``least`` is in bytes, 0 for never."""
         self._least = least
-        self._folders = _one_a_disk([path for path in paths if path and path != "-"]) if least else ()
+        self._folders = (
+            _one_a_disk([path for path in paths if path and path != "-" and "://" not in path])
+            if least
+            else ()
+        )
 
     def low(self) -> str | None:
         """One line that says which disk has too little room, or None."""

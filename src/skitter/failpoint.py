@@ -31,6 +31,7 @@ NAMES = (
     "after-commit-before-ack",  # committed, and the crawl does not know yet
     "mid-checkpoint",  # while the log is folded into the database
     "inside-recovery",  # between any two steps that bring outputs to what is committed
+    "mid-finish",  # all is committed, and what is made at the end of a run is not there yet
     "mid-migration",  # between any two steps that bring a job of an older format up to date
 )
 

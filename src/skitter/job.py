@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +19,9 @@ from skitter.outputs import (
     ITEMS,
     blame,
     check_outputs,
+    is_file_here,
     is_inside,
-    looks_ours,
+    path_of,
     refuse_busy,
     refuse_strangers,
 )
@@ -27,6 +29,7 @@ from skitter.ports import Sink
 from skitter.recovery import is_whole, job_sinks
 from skitter.rules.robots import product_token
 from skitter.rules.url import authority_of
+from skitter.sinks import SPOOL, is_remote, looks_ours, parts_beside, remove_remote
 from skitter.sinks.about import about
 
 __all__ = ["DATABASE", "REPORT", "REPORT_HEAD", "Job", "folder_for", "is_report", "open_job"]
@@ -101,7 +104,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     lock = JobLock(path / LOCK)
     lock.acquire()
     is_new = not (path / DATABASE).exists()
-    made = [Path(output) for output in outputs if output != "-" and not Path(output).exists()]
+    made = [Path(output) for output in outputs if is_file_here(output) and not Path(output).exists()]
     try:
         if config.output.fresh:
             _discard(path, records)
@@ -109,10 +112,8 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
         try:
             notes: list[str] = []
             _follow_date(database, notes.append)
-            fields = bool(config.output.field)
-            sinks = job_sinks(
-                Ledger(database), path, records, items, notes.append, fields=fields, about=about(config)
-            )
+            fields, said = config.output.field, about(config)
+            sinks = job_sinks(Ledger(database), path, records, items, notes.append, fields=fields, about=said)
             store = Store(database, by_level=config.scope.by_level)
         except BaseException:
             database.close()
@@ -130,8 +131,8 @@ def _refuse_links(path: Path, outputs: Sequence[str], *, named: bool) -> None:
     overwritten (F1). A folder or an output elsewhere that the user named may be a link of his."""
     if path.is_symlink() and not named:
         raise JobError(f"{path}: is a symbolic link; --job {path} follows it")
-    inside = [output for output in outputs if output != "-" and is_inside(path, output)]
-    ours = (LOCK, *_DATABASE_FILES, f"{DATABASE}-journal")
+    inside = [output for output in outputs if is_inside(path, output)]
+    ours = (LOCK, *_DATABASE_FILES, f"{DATABASE}-journal", SPOOL)
     for file in (*(path / name for name in ours), *map(Path, inside)):
         if file.is_symlink():
             raise JobError(f"{file}: is a symbolic link, which a job's own file never is; remove it")
@@ -154,22 +155,34 @@ def _check_folder(path: Path) -> None:
 def _discard(path: Path, outputs: Sequence[str]) -> None:
     """Remove the state and the outputs of the job: only files that skitter made."""
     known = _known_outputs(path)
-    made = [Path(output) for output in outputs if output != "-"]
-    made += [path / name for name in known if not name.startswith(ITEMS)]
+    there = [(name, path_of(path, name)) for name in known]
+    made = [Path(output) for output in outputs if is_file_here(output)]
+    made += [Path(file) for name, file in there if not name.startswith(ITEMS) and is_file_here(file)]
     for output in made:
         if output.is_file() and not looks_ours(output):
             raise JobError(f"--fresh: {output} was not made by skitter; move it away first")
     # An item can be anything: only the database tells whose file it is.
-    made += [path / name.removeprefix(ITEMS) for name in known if name.startswith(ITEMS)]
+    made += [Path(file) for name, file in there if name.startswith(ITEMS) and is_file_here(file)]
     for output in made:
         if output.is_file():
             refuse_busy(output)
+    for _, output_there in there:
+        if is_remote(output_there):
+            remove_remote(output_there)
+    beside = [part for output in made if output.is_file() for part in parts_beside(str(output))]
     with blame(str(path)):
-        for file in (*made, *(path / name for name in _DATABASE_FILES)):
+        _remove_spool(path)
+        for file in (*beside, *made, *(path / name for name in _DATABASE_FILES)):
             if file.is_file():
                 file.unlink()
         if is_report(path / REPORT):
             (path / REPORT).unlink()
+
+
+def _remove_spool(path: Path) -> None:
+    """What was gathered for outputs that are made at the end of a run."""
+    if (path / SPOOL).is_dir():
+        shutil.rmtree(path / SPOOL)
 
 
 def _known_outputs(path: Path) -> Sequence[str]:
@@ -271,6 +284,7 @@ def _remove(path: Path, outputs: Sequence[Path]) -> None:
             except JobError:  # another process has made it, just now
                 continue
             output.unlink()
+    _remove_spool(path)
     for name in (*_DATABASE_FILES, LOCK):
         (path / name).unlink(missing_ok=True)
     if not any(path.iterdir()):

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import os
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from skitter.config import ARCHIVES
 from skitter.errors import ConfigError, JobError, SkitterError, StorageError
 from skitter.lock import hold
-from skitter.model import Record
 from skitter.ports import Sink
-from skitter.sinks import archive_is_ours, sink_for
+from skitter.sinks import Form, is_remote, looks_ours, remote_exists, sink_for
 
 __all__ = [
     "ITEMS",
     "blame",
     "check_outputs",
     "closed_on_error",
+    "is_file_here",
     "is_inside",
-    "looks_ours",
     "name_in_job",
+    "path_of",
     "plain_sinks",
     "refuse_busy",
     "refuse_strangers",
@@ -34,8 +29,6 @@ __all__ = [
 
 # What the job puts before the name of an output that holds items: it cannot be filled from records.
 ITEMS = "items:"
-_OBJECT = msgspec.json.Decoder(dict[str, object])
-_FIELDS = frozenset(Record.__struct_fields__)
 # The operator's to mend; any other error is the disk's.
 _OPERATOR = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
                        errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST})  # fmt: skip
@@ -61,7 +54,8 @@ def _error(what: str, error: OSError) -> SkitterError:
 
 def check_outputs(outputs: Sequence[str], folder: Path | None) -> None:
     """Can these be written? ``folder`` may still have to be made. Raises ConfigError."""
-    if len({os.path.realpath(output) if output != "-" else "-" for output in outputs}) < len(outputs):
+    places = {os.path.realpath(output) if is_file_here(output) else output for output in outputs}
+    if len(places) < len(outputs):
         raise ConfigError("-o: the same output is named twice")
     for output in outputs:
         _check_output(output, folder)
@@ -69,7 +63,7 @@ def check_outputs(outputs: Sequence[str], folder: Path | None) -> None:
 
 def _check_output(output: str, folder: Path | None) -> None:
     sink_for(output)
-    if output == "-":
+    if not is_file_here(output):
         return
     path = Path(output).absolute()
     if path.is_dir():
@@ -82,18 +76,9 @@ def _check_output(output: str, folder: Path | None) -> None:
         raise ConfigError(f"-o {output}: may not be written")
 
 
-def looks_ours(path: Path) -> bool:
-    """Is there no file, an empty one, or one that begins as ours do: an archive, or a record in a line?"""
-    if not path.exists() or not path.is_file():
-        return True
-    if path.name.endswith(ARCHIVES):
-        return archive_is_ours(path)
-    try:
-        with path.open("rb") as plain, gzip.open(plain) if path.suffix == ".gz" else plain as file:
-            line = file.readline()
-        return not line or set(_OBJECT.decode(line)) >= _FIELDS
-    except (msgspec.DecodeError, EOFError, gzip.BadGzipFile, zlib.error):  # it includes ValidationError
-        return False
+def is_file_here(output: str) -> bool:
+    """Is it a path of this machine's: neither standard output nor in an object store?"""
+    return output != "-" and not is_remote(output)
 
 
 def refuse_busy(path: Path) -> None:
@@ -103,26 +88,31 @@ def refuse_busy(path: Path) -> None:
 
 
 def plain_sinks(
-    outputs: Sequence[str], items: Sequence[str] = (), about: Mapping[str, str] | None = None
+    outputs: Sequence[str],
+    items: Sequence[str] = (),
+    fields: tuple[str, ...] = (),
+    about: Mapping[str, str] | None = None,
 ) -> tuple[Sink, ...]:
-    """Outputs of a run that has no job: files of ours are written anew, others are left alone. ``about`` is
-    what an archive says of the crawl."""
+    """Outputs of a run that has no job: files of ours are written anew, others are left alone. ``fields`` are
+    the extra ones of records; ``about`` is what an archive says of the crawl."""
     check_outputs((*outputs, *items), None)
     for output in outputs:
-        if output != "-" and not looks_ours(Path(output)):
+        if is_file_here(output) and not looks_ours(Path(output)):
             raise JobError(f"-o {output}: exists, and skitter did not make it; choose another name")
     for output in items:  # an item can be anything: whose file it is cannot be told
-        if output != "-" and Path(output).is_file() and Path(output).stat().st_size:
+        if is_file_here(output) and Path(output).is_file() and Path(output).stat().st_size:
             raise JobError(f"{output}: exists; move it away, or give a job to go on with it")
-    sinks = (
-        *(sink_for(output, about=about) for output in outputs),
-        *(sink_for(output, items=True) for output in items),
-    )
+    for output in (*outputs, *items):  # what lies in a store is not read: whose it is cannot be told either
+        if is_remote(output) and remote_exists(output):
+            raise JobError(f"-o {output}: exists; remove it, or give a job to go on with it")
+    records, made = Form(fields=fields, about=about or {}), Form(items=True)
+    sinks = [sink_for(output, form=records) for output in outputs]
+    sinks += [sink_for(output, form=made) for output in items]
     with closed_on_error(sinks):
         for sink, output in zip(sinks, (*outputs, *items), strict=True):
             with blame(output):
                 sink.open(None)
-    return sinks
+    return tuple(sinks)
 
 
 @contextmanager
@@ -141,11 +131,11 @@ def refuse_strangers(
 ) -> None:
     """Raises JobError for a file with something in it that the job does not know as what it is to be."""
     for output in (*outputs, *items):
-        path = Path(output)
         kind = ITEMS if output in items else ""
         if output == "-" or kind + name_in_job(folder, output) in known:
             continue
-        if path.is_file() and path.stat().st_size:
+        path = Path(output)
+        if remote_exists(output) if is_remote(output) else path.is_file() and path.stat().st_size:
             raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
 
 
@@ -153,10 +143,19 @@ def is_inside(folder: Path, output: str) -> bool:
     """Does this output lie in the job's own folder? Then it is closed to others, as records may hold what the
     user's credentials opened; elsewhere it is like all that he makes. A link lies where it is, not where it
     leads."""
-    return Path(output).parent.resolve().is_relative_to(folder.resolve())
+    return is_file_here(output) and Path(output).parent.resolve().is_relative_to(folder.resolve())
 
 
 def name_in_job(folder: Path, output: str) -> str:
-    """What the job knows an output by: relative within its folder, so that it can be moved; else absolute."""
+    """What the job knows an output by: relative within its folder, so that it can be moved; else absolute.
+    What is in no folder is known by the name that it has."""
+    if not is_file_here(output):
+        return output
     path, inside = Path(output).resolve(), folder.resolve()
     return str(path.relative_to(inside)) if path.is_relative_to(inside) else str(path)
+
+
+def path_of(folder: Path, name: str) -> str:
+    """Where the output lies that the job knows as ``name``."""
+    path = name.removeprefix(ITEMS)
+    return path if is_remote(path) else str(folder / path)

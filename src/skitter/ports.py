@@ -113,8 +113,9 @@ class Sink(Protocol):
         """Wait until the disk has it all. Raises StorageError."""
 
     def finish(self) -> None:
-        """The run has ended and everything is committed: make what can only be made whole. Raises
-        StorageError."""
+        """The run has ended, and all that was written is committed and synced: make what can only be made
+        whole, unless it is there. Called once, last but :meth:`close`. Raises StorageError; then the next
+        run makes it."""
 
     def close(self) -> None:
         """Release the file."""

@@ -19,9 +19,9 @@ from skitter.errors import JobError
 from skitter.failpoint import reached
 from skitter.frontier import Ledger
 from skitter.model import Held, Mark
-from skitter.outputs import ITEMS, blame, closed_on_error, is_inside, name_in_job
+from skitter.outputs import ITEMS, blame, closed_on_error, is_inside, name_in_job, path_of
 from skitter.ports import Sink
-from skitter.sinks import sink_for
+from skitter.sinks import SPOOL, Form, sink_for
 
 __all__ = ["is_whole", "job_sinks"]
 
@@ -50,17 +50,17 @@ def job_sinks(
     items: Sequence[str],
     note: Note,
     *,
-    fields: bool,
+    fields: tuple[str, ...] = (),
     about: Mapping[str, str] | None = None,
 ) -> tuple[Sink, ...]:
     """Open the outputs of a job as it left them, and filled with what they lack.
 
-    ``fields``: records are written with large fields that the database does not keep. ``about`` is what an
-    archive says of the crawl. ``note`` is told what the operator should know. Raises JobError for a file
-    that is not ours, which is left alone, and StorageError.
+    ``fields`` are large ones that records are written with, and that the database does not keep. ``about``
+    is what an archive says of the crawl. ``note`` is told what the operator should know. Raises JobError for
+    a file that is not ours, which is left alone, and StorageError.
     """
-    every = [_output(folder, path, is_items=False, fields=fields, about=about) for path in outputs]
-    every += [_output(folder, path, is_items=True, fields=fields) for path in items]
+    every = [_output(folder, path, fields, about or {}, is_items=False) for path in outputs]
+    every += [_output(folder, path, fields, {}, is_items=True) for path in items]
     files = [output for output in every if output.path != "-"]
     for output in files:
         with blame(output.path):
@@ -76,14 +76,14 @@ def job_sinks(
 
 
 def _output(
-    folder: Path, path: str, *, is_items: bool, fields: bool, about: Mapping[str, str] | None = None
+    folder: Path, path: str, fields: tuple[str, ...], about: Mapping[str, str], *, is_items: bool
 ) -> _Output:
-    name = (ITEMS if is_items else "") + (path if path == "-" else name_in_job(folder, path))
-    sink = sink_for(path, name, items=is_items, private=is_inside(folder, path), about=about)
+    name = (ITEMS if is_items else "") + name_in_job(folder, path)
+    form = Form(is_items, fields, is_inside(folder, path), folder / SPOOL, about)
     lacks = "the large fields" if fields else ""
     if path.endswith(ARCHIVES):
         lacks = "requests and answers"
-    return _Output(path, name, sink, is_items, lacks, is_items or lacks != "")
+    return _Output(path, name, sink_for(path, name, form), is_items, lacks, is_items or lacks != "")
 
 
 # -- what is there ---------------------------------------------------------------------------
@@ -91,8 +91,8 @@ def _output(
 
 def is_whole(ledger: Ledger, folder: Path, name: str) -> bool:
     """Is the output that the job knows as ``name`` there, as it was left or without its end?"""
-    is_items = name.startswith(ITEMS)
-    sink = sink_for(str(folder / name.removeprefix(ITEMS)), name, items=is_items)
+    form = Form(items=name.startswith(ITEMS), spool=folder / SPOOL)
+    sink = sink_for(path_of(folder, name), name, form)
     mark = next(ledger.marks(name), Mark(0))
     return sink.held(mark, ledger.head(name)) in (Held.WHOLE, Held.SHORT)
 

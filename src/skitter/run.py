@@ -87,9 +87,10 @@ class Run:
             raise
         for note in self._job.notes if self._job else ():
             observe(Noted(note))
-        self._sinks = (
-            self._job.sinks if self._job else plain_sinks(config.output.output, items, about(config))
-        )
+        if self._job is not None:
+            self._sinks = self._job.sinks
+        else:
+            self._sinks = plain_sinks(config.output.output, items, config.output.field, about(config))
         self._frontier: Frontier = (
             SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
         )

@@ -29,6 +29,9 @@ Mode = Callable[[argparse.Namespace, Path], Iterator[Outcome]]
 def _k1(found: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
     with Oracle(pages=found.pages, hosts=40) as oracle:
         yield from random_kills.random_kills(Bench(oracle, folder / "k1", found.seed), found.kills)
+    with Oracle(pages=min(1000, found.pages), hosts=40) as oracle:
+        bench = Bench(oracle, folder / "formats", found.seed)
+        yield from random_kills.format_kills(bench, max(8, found.kills // 5))
     with Oracle(pages=60, hosts=20) as oracle:
         bench = Bench(oracle, folder / "delayed", found.seed)
         yield from random_kills.patient_kills(bench, max(2, found.kills // 30))

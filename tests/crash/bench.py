@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 import shutil
@@ -43,7 +44,8 @@ class Bench:
         """A job that does not exist yet, of the whole site."""
         folder = self.folder / f"{next(self._numbers):04}"
         folder.mkdir(parents=True)
-        return Crawl(folder, tuple(self.oracle.seeds), library, {"concurrency": CONCURRENCY, **given})
+        options = {"concurrency": CONCURRENCY, **given}
+        return Crawl(folder, tuple(self.oracle.seeds), library, options)
 
     def seconds(self, crawl: Crawl) -> float:
         """How long a clean run of such a crawl takes. The first one is the reference for all."""
@@ -51,7 +53,8 @@ class Bench:
             self._clean(self.crawl())
             self.usual = self.oracle.counts()
         if crawl.form not in self._seconds:
-            self._clean(self.crawl(library=crawl.has_handlers, **crawl.options))
+            like = self.crawl(library=crawl.has_handlers, **crawl.options)
+            self._clean(dataclasses.replace(like, every_format=crawl.every_format))
         return self._seconds[crawl.form]
 
     def _clean(self, crawl: Crawl) -> None:

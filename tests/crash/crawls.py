@@ -17,6 +17,7 @@ __all__ = ["PATIENCE", "Crawl", "Ended", "Running", "start"]
 PROGRAM = Path(__file__).with_name("items_program.py")
 # No run may take longer, whatever is done to it: a run that hangs is a finding, not a hanging harness.
 PATIENCE = 120.0
+_ENDINGS = (".jsonl.zst", ".csv", ".sqlite", ".parquet", ".warc.gz")
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "HOME", "LANG")
 
 
@@ -25,13 +26,15 @@ class Crawl:
     """One job, and the command or the program that makes or continues it; all of it in ``folder``.
 
     ``has_handlers`` is a program with handlers, which writes items and records; else it is the command,
-    which writes two outputs of records. ``options`` are those of the library, by name.
+    which writes two outputs of records. ``options`` are those of the library, by name. With
+    ``every_format`` there is an output of each other format besides, also of items.
     """
 
     folder: Path
     seeds: tuple[str, ...]
     has_handlers: bool = False
     options: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    every_format: bool = False
 
     @property
     def job(self) -> Path:
@@ -41,11 +44,10 @@ class Crawl:
     @property
     def records(self) -> tuple[Path, ...]:
         """The outputs that get a line a record: one within the job's folder, one beside it."""
-        return (
-            (self.folder / "b.jsonl",)
-            if self.has_handlers
-            else (self.job / "a.jsonl", self.folder / "b.jsonl")
-        )
+        more = tuple(self.folder / f"b{ending}" for ending in _ENDINGS) if self.every_format else ()
+        if self.has_handlers:
+            return (self.folder / "b.jsonl", *more)
+        return (self.job / "a.jsonl", self.folder / "b.jsonl", *more)
 
     @property
     def items(self) -> Path | None:
@@ -53,27 +55,40 @@ class Crawl:
         return self.job / "items.jsonl" if self.has_handlers else None
 
     @property
+    def more_items(self) -> tuple[Path, ...]:
+        """The same in other formats."""
+        if not (self.has_handlers and self.every_format):
+            return ()
+        return tuple(self.job / f"items{ending}" for ending in _ENDINGS if ending != ".warc.gz")
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         """All outputs."""
-        return (*self.records, *([self.items] if self.items else []))
+        return (*self.records, *([self.items] if self.items else []), *self.more_items)
 
     @property
     def form(self) -> str:
         """For the table and for messages."""
         words = ["library" if self.has_handlers else "command"]
+        words += ["every format"] if self.every_format else []
         words += [name if value is True else f"{name}={value}" for name, value in self.options.items()]
         return " ".join(words)
 
     def words(self) -> list[str]:
         """The command line: the same one makes the job and continues it."""
         if self.items is not None:
-            paths = [str(path) for path in (self.job, self.items, *self.records)]
+            items, records = map(_joined, ((self.items, *self.more_items), self.records))
+            paths = [str(self.job), items, records]
             return [sys.executable, str(PROGRAM), *paths, json.dumps(self.options), *self.seeds]
         words = [sys.executable, "-m", "skitter", "crawl", *self.seeds, "--scope", "any"]
         words += ["--job", str(self.job)]
         for output in self.records:
             words += ["-o", str(output)]
         return words + _flags(self.options)
+
+
+def _joined(paths: Sequence[Path]) -> str:
+    return os.pathsep.join(map(str, paths))
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:

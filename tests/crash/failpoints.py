@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,6 +17,8 @@ from skitter.job import DATABASE
 __all__ = ["NAMES", "all_points", "failpoint_kills"]
 
 _BEFORE_RECOVERY, _RECOVERY, _MIGRATION = "after-append-before-commit", "inside-recovery", "mid-migration"
+# Where each format does something of its own.
+_OF_FORMATS = ("mid-record", _RECOVERY, "mid-finish")
 
 
 def failpoint_kills(bench: Bench, point: str, *, library: bool, every: bool) -> Iterator[Outcome]:
@@ -30,7 +33,8 @@ def failpoint_kills(bench: Bench, point: str, *, library: bool, every: bool) -> 
 
 def _prepare(bench: Bench, point: str, *, library: bool) -> Trial:
     """A job that is brought to where the point can be reached at all."""
-    trial = Trial(bench, bench.crawl(library=library, **DURABLE))
+    crawl = bench.crawl(library=library, **DURABLE)
+    trial = Trial(bench, dataclasses.replace(crawl, every_format=point in _OF_FORMATS))
     if point not in (_RECOVERY, _MIGRATION):
         return trial
     ended = trial.start(**{FAILPOINT: f"{_BEFORE_RECOVERY}:5"}).wait()

@@ -1,11 +1,13 @@
 """The library as a user would write it: a job with items and records. A program of its own, to be killed.
 
-``python items_program.py JOB ITEMS RECORDS OPTIONS SEED...``; the options are a JSON object.
+``python items_program.py JOB ITEMS RECORDS OPTIONS SEED...``; the options are a JSON object, and the outputs
+joined as paths are in PATH.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -37,7 +39,13 @@ async def _handle(page: skitter.Page) -> AsyncIterator[dict[str, object] | Follo
 
 def main(job: str, items: str, records: str, options: str, *seeds: str) -> int:
     """Crawl; 0 if nothing is left to do or a limit is reached, 7 or 2 as the command."""
-    crawler = skitter.Crawler(job=job, output=items, records=records, scope="any", **json.loads(options))
+    crawler = skitter.Crawler(
+        job=job,
+        output=items.split(os.pathsep),
+        records=records.split(os.pathsep),
+        scope="any",
+        **json.loads(options),
+    )
     crawler.on("*")(_handle)
     try:
         summary = crawler.run_sync(seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import signal
@@ -13,7 +14,7 @@ from tests.crash.bench import DURABLE, Bench
 from tests.crash.crawls import Crawl
 from tests.crash.trial import Outcome, Trial
 
-__all__ = ["patient_kills", "process_kills", "random_kills", "worker_kills"]
+__all__ = ["format_kills", "patient_kills", "process_kills", "random_kills", "worker_kills"]
 
 PROCESSES: Mapping[str, object] = {"processes": 2}
 
@@ -46,6 +47,22 @@ def process_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
         if kills <= 0:
             return
         crawl = bench.crawl(library=number % 2 == 0, **PROCESSES)
+        outcome = _one_job(bench, kills, crawl, f"job {number}")
+        kills -= max(1, outcome.kills)
+        yield outcome
+
+
+def format_kills(bench: Bench, kills: int) -> Iterator[Outcome]:
+    """The same with an output of each format, all at once; some with worker processes."""
+    forms: list[tuple[bool, Mapping[str, object]]] = [
+        (True, {}),
+        (True, PROCESSES),
+        (False, {}),
+    ]
+    for number, (library, options) in enumerate(itertools.cycle(forms), 1):
+        if kills <= 0:
+            return
+        crawl = dataclasses.replace(bench.crawl(library=library, **options), every_format=True)
         outcome = _one_job(bench, kills, crawl, f"job {number}")
         kills -= max(1, outcome.kills)
         yield outcome

@@ -54,6 +54,12 @@ def test_k1_several_processes_are_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_k1_every_format_is_exactly_once(tmp_path: Path) -> None:
+    with Oracle(pages=80, hosts=15, retry_after=False) as oracle:
+        none_violated(random_kills.format_kills(Bench(oracle, tmp_path, SEED), 7))
+
+
+@pytest.mark.timeout(300)
 def test_k7_workers_are_killed(tmp_path: Path) -> None:
     with Oracle(pages=200, hosts=30, retry_after=False) as oracle:
         none_violated(random_kills.worker_kills(Bench(oracle, tmp_path, SEED), 3))

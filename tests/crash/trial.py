@@ -74,7 +74,7 @@ class Trial:
         self._check_requests()
         with _opened(self.crawl.job / DATABASE) as db:
             self._check_database(db)
-            self._note("I5", invariants.outputs_as_committed(self.crawl, db))
+            self._note("I5", invariants.outputs_as_committed(self.crawl, db, finished=True))
             self._note("I4", invariants.nothing_waits(db) if complete and ended.code == 0 else [])
 
     def expect(self, ended: Ended, *codes: int) -> None:
@@ -104,7 +104,7 @@ class Trial:
 
     def _recover(self) -> None:
         options = {**self.crawl.options, "scope": "any", "output": [str(path) for path in self.crawl.records]}
-        items = (str(self.crawl.items),) if self.crawl.items else ()
+        items = tuple(str(path) for path in (self.crawl.items, *self.crawl.more_items) if path)
         try:
             job = open_job(str(self.crawl.job), build(("{}", options)), "crawl", items)
         except SkitterError as error:
@@ -121,7 +121,8 @@ class Trial:
             check = invariants.records_complete if complete else invariants.records_within
             self._note("I1 I2 I7" if complete else "I2 I7", check(path, self.bench.oracle))
         if self.crawl.items is not None:
-            self._note("I1 I2", invariants.items_whole(self.crawl.items, self.crawl.records[0]))
+            for path in (self.crawl.items, *self.crawl.more_items):
+                self._note("I1 I2", invariants.items_whole(path, self.crawl.records[0]))
 
     def _check_requests(self) -> None:
         oracle = self.bench.oracle

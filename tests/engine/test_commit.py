@@ -56,12 +56,12 @@ class RecordingSink:
         self.urls += [row.record.url for row in rows]
         return Mark(0, len(self.urls))
 
+    def finish(self) -> None:
+        self._log.said.append("finish")
+
     def sync(self) -> None:
         self._log.said.append("sync")
         self.synced = len(self.urls)
-
-    def finish(self) -> None:
-        raise AssertionError("that is for who made it")
 
     def close(self) -> None:
         raise AssertionError("that is for who made it")
@@ -156,7 +156,7 @@ def test_otherwise_the_disk_is_waited_for_once_at_the_end() -> None:
     crawl = Crawl(sinks=2)
     crawl.run()
     assert crawl.log.of("sync") == ["sync", "sync"]
-    assert crawl.log.said[-2:] == ["sync", "sync"]
+    assert crawl.log.said[-4:] == ["sync", "sync", "finish", "finish"]
     assert len(crawl.log.of("commit")) > LINKS / 8
 
 
@@ -170,7 +170,7 @@ def test_every_run_that_ended_well_is_on_the_disk(options: dict[str, Any], reaso
     assert summary.finish_reason == reason
     (sink,) = crawl.sinks
     assert sink.synced == len(sink.urls) == summary.total
-    assert crawl.log.of("sync") == ["sync"]
+    assert crawl.log.of("sync", "finish") == ["sync", "finish"]
 
 
 def test_so_is_a_run_that_was_stopped_or_aborted() -> None:
@@ -184,6 +184,7 @@ def test_so_is_a_run_that_was_stopped_or_aborted() -> None:
         (sink,) = crawl.sinks
         assert sink.synced == len(sink.urls) == summary.total > 0
         assert summary.pending > 0
+        assert crawl.log.said[-2:] == ["sync", "finish"]
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -196,7 +197,7 @@ def test_nothing_is_written_or_awaited_after_a_commit_that_failed(durable: bool,
         crawl.run()
     each = ["write", "sync", "commit"] if durable else ["write", "commit"]
     broken = {"write_fails_at": ["write fails"], "commit_fails_at": each[:-1]}[what]
-    assert crawl.log.of("write", "write fails", "sync", "commit") == [*each * 2, *broken]
+    assert crawl.log.of("write", "write fails", "sync", "commit", "finish") == [*each * 2, *broken]
 
 
 # -- a disk that is nearly full --------------------------------------------------------------
@@ -228,6 +229,7 @@ def test_a_disk_that_gets_low_ends_the_run_with_everything_in_flight_saved(looks
     assert summary.by_reason == {Reason.FETCHED: len(asked)}
     assert summary.pending == LINKS + 1 - len(asked) > 0
     assert crawl.sinks[0].synced == len(asked), "and it is on the disk"
+    assert not crawl.log.of("finish"), "which the room that is left is not for"
 
 
 def test_a_disk_with_room_again_does_not_hide_that_it_was_low() -> None:

@@ -459,10 +459,10 @@ class SlowSink:
         self.urls.extend(row.record.url for row in rows)
         return Mark(0, len(self.urls))
 
-    def sync(self) -> None:
+    def finish(self) -> None:
         pass
 
-    def finish(self) -> None:
+    def sync(self) -> None:
         pass
 
     def close(self) -> None:

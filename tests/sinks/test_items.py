@@ -16,7 +16,9 @@ from skitter import Page
 from skitter.errors import JobError, StorageError
 from skitter.model import Held, Mark, Reason, Record, Row
 from skitter.net import run_loop
-from skitter.sinks import JsonlSink, sink_for
+from skitter.sinks import Form, sink_for
+from skitter.sinks.appended_sink import AppendedSink
+from skitter.sinks.jsonl import JsonLines
 from skitter.sinks.line import item_lines
 from skitter.testing import Site
 
@@ -34,8 +36,8 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
-def items_sink(path: Path) -> JsonlSink:
-    return JsonlSink(str(path), lines=item_lines)
+def items_sink(path: Path) -> AppendedSink:
+    return AppendedSink(str(path), None, JsonLines(item_lines))
 
 
 def written(path: Path, *items: dict[str, Any]) -> Mark:
@@ -63,7 +65,7 @@ def test_one_line_an_item_and_none_for_a_page_without(tmp_path: Path) -> None:
 def test_a_private_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Items may hold what the user's credentials opened."""
     path = tmp_path / "items.jsonl"
-    sink = JsonlSink(str(path), lines=item_lines, private=True)
+    sink = sink_for(str(path), form=Form(items=True, private=True))
     sink.open(None)
     sink.close()
     assert path.stat().st_mode & 0o077 == 0
@@ -93,10 +95,9 @@ def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_the_ending_says_the_format(tmp_path: Path) -> None:
-    assert isinstance(sink_for("items.jsonl", items=True), JsonlSink)
-    assert sink_for("items.jsonl", "items:items.jsonl", items=True).name == "items:items.jsonl"
+    assert sink_for("items.jsonl", "items:items.jsonl", Form(items=True)).name == "items:items.jsonl"
     with pytest.raises(skitter.ConfigError, match="ending says the format"):
-        sink_for("items.txt", items=True)
+        sink_for("items.txt", form=Form(items=True))
 
 
 # In a crawl

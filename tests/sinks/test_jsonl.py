@@ -12,7 +12,13 @@ import pytest
 
 from skitter.errors import ConfigError, StorageError
 from skitter.model import Held, Mark, Reason, Record, Row
-from skitter.sinks import JsonlSink, sink_for
+from skitter.sinks import sink_for
+from skitter.sinks.appended_sink import AppendedSink
+from skitter.sinks.jsonl import JsonLines
+
+
+def jsonl(path: Path) -> AppendedSink:
+    return AppendedSink(str(path), None, JsonLines())
 
 
 def row(url: str, **extra: str) -> Row:
@@ -28,7 +34,7 @@ def urls(path: Path) -> list[str]:
 
 def test_one_line_a_record_with_all_fields_of_the_contract(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(None)
     assert sink.write([row("http://a.test/\u2028\n", html="<p>é\n")]).length == path.stat().st_size
     sink.close()
@@ -43,14 +49,14 @@ def test_one_line_a_record_with_all_fields_of_the_contract(tmp_path: Path) -> No
 
 def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(None)
     committed = sink.write([row("http://a.test/1")])
     sink.write([row("http://a.test/2")])
     sink.close()
     with path.open("ab") as file:
         file.write(b'{"url":"torn')
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(committed.length)
     assert urls(path) == ["http://a.test/1"]
     sink.write([row("http://a.test/3")])
@@ -60,18 +66,18 @@ def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
 
 def written(path: Path, *names: str) -> list[Mark]:
     """A commit for each name."""
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(None)
     marks = [sink.write([row(f"http://a.test/{name}", html=name * 1000)]) for name in names]
     sink.close()
     return marks
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst"])
 def test_what_is_there_is_known_again_by_its_last_bytes(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     marks = written(path, "1", "2", "3")
-    head, sink = path.read_bytes()[:64], JsonlSink(str(path))
+    head, sink = path.read_bytes()[:64], jsonl(path)
     with path.open("ab") as file:
         file.write(b"not committed")
     assert [sink.held(mark, head) for mark in (Mark(0), *marks)] == [Held.WHOLE] * 4
@@ -94,14 +100,14 @@ def test_a_file_that_is_not_the_one_we_wrote_is_known(tmp_path: Path) -> None:
     head = same_start[:64]
     for data in (b"notes\n", b"x" * 20_000, same_start + b"x" * 20_000):
         path.write_bytes(data)
-        assert JsonlSink(str(path)).held(mark, head) is Held.OTHER
+        assert jsonl(path).held(mark, head) is Held.OTHER
         assert path.read_bytes() == data
 
 
 def test_the_beginning_is_told_before_it_is_written(tmp_path: Path) -> None:
     """What was written and never committed is known by it; where nothing was begun, nothing is ours."""
     path, told = tmp_path / "out.jsonl", []
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(None, lambda head: told.append((head, path.stat().st_size)))
     sink.write([])
     for name in "ab":
@@ -118,7 +124,7 @@ def test_compressed_lines_end_a_member_at_each_commit(tmp_path: Path) -> None:
     marks = written(path, "1", "2", "3")
     lines = gzip.decompress(path.read_bytes()).splitlines()
     assert [json.loads(line)["url"][-1] for line in lines] == ["1", "2", "3"]
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(marks[1].length)
     sink.write([])
     sink.close()
@@ -130,10 +136,10 @@ def test_a_write_that_fails_leaves_no_torn_line(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from skitter.model import Reason, Record, Row
-from skitter.sinks import JsonlSink
+from skitter.sinks import sink_for
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-sink = JsonlSink(sys.argv[1])
+sink = sink_for(sys.argv[1])
 sink.open(None)
 for n in range(100):
     sink.write([Row(Record(url=f"http://a.test/{n}", reason=Reason.FETCHED, depth=0, fetched_at=""))])
@@ -146,7 +152,7 @@ for n in range(100):
 def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
     path = tmp_path / "full.jsonl"
     path.symlink_to("/dev/full")
-    sink = JsonlSink(str(path))
+    sink = jsonl(path)
     sink.open(None)
     with pytest.raises(StorageError, match="No space left"):
         sink.write([row("http://a.test/")])

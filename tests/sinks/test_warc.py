@@ -27,7 +27,7 @@ from skitter.events import Event, Noted
 from skitter.exchange import Exchange
 from skitter.failpoint import FAILPOINT
 from skitter.model import Reason, Record, Row
-from skitter.sinks import sink_for, warc
+from skitter.sinks import Form, sink_for, warc
 from skitter.sinks.warc import WarcSink, archive_is_ours
 from skitter.testing import Site
 
@@ -488,7 +488,7 @@ def test_without_a_job_only_our_own_file_is_written_anew(site: Site, tmp_path: P
 
 def test_items_are_no_records_of_an_archive() -> None:
     with pytest.raises(ConfigError, match="items are no web pages"):
-        sink_for("items.warc.gz", items=True)
+        sink_for("items.warc.gz", form=Form(items=True))
 
 
 WITHOUT = """

@@ -145,7 +145,7 @@ class Committer:
         """The last commit; a run that ended well is on the disk, whatever happens to the machine."""
         await self._flush()
         if not self._failed and self._sinks:
-            await in_thread(self._sync)
+            await in_thread(self._end)
 
     async def look_at_disk(self) -> None:
         """Is there room to begin with?"""
@@ -165,6 +165,13 @@ class Committer:
             self._low = self._disk_low()
         reached("after-append-before-commit")
         return marks
+
+    def _end(self) -> None:
+        self._sync()
+        if self._low is None:  # else the room that is left is not to be filled; the next run does it
+            for sink in self._sinks:
+                reached("mid-finish")
+                sink.finish()
 
     def _sync(self) -> None:
         for sink in self._sinks:

@@ -18,7 +18,7 @@ from skitter.frontier.snapshot import snapshot
 from skitter.model import Row
 from skitter.outputs import ITEMS, blame, check_outputs, closed_on_error, is_inside, name_in_job
 from skitter.ports import Sink
-from skitter.sinks import sink_for
+from skitter.sinks import Form, parts_beside, sink_for
 
 __all__ = ["export"]
 
@@ -58,9 +58,15 @@ def export(
                 return _write(targets, folder, first, rows, items=bool(fields))
             finally:
                 for target in targets:
-                    if target.part != target.path:
-                        with suppress(OSError):
-                            Path(target.part).unlink()
+                    _tidy(target)
+
+
+def _tidy(target: _Target) -> None:
+    """Of what came to nothing, nothing is left."""
+    if target.part != target.path:
+        for file in (Path(target.part), *parts_beside(target.part)):
+            with suppress(OSError):
+                file.unlink()
 
 
 def _target(folder: Path, output: str, known: set[str], *, force: bool) -> _Target:
@@ -77,10 +83,7 @@ def _target(folder: Path, output: str, known: set[str], *, force: bool) -> _Targ
 def _write(
     targets: Sequence[_Target], folder: Path, first: list[Row], rows: Iterator[Row], *, items: bool
 ) -> int:
-    sinks = [
-        sink_for(target.part, items=items, private=target.part != "-" and is_inside(folder, target.part))
-        for target in targets
-    ]
+    sinks = [sink_for(target.part, form=_form(folder, target, items=items)) for target in targets]
     number = 0
     with closed_on_error(sinks):
         for target, sink in zip(targets, sinks, strict=True):
@@ -96,12 +99,16 @@ def _write(
     return number
 
 
+def _form(folder: Path, target: _Target, *, items: bool) -> Form:
+    return Form(items=items, private=target.part != "-" and is_inside(folder, target.part))
+
+
 def _finish(target: _Target, sink: Sink) -> None:
     """All is written: the file gets its name."""
-    sink.finish()
     sink.sync()
+    sink.finish()
     sink.close()
-    if target.part != target.path:
+    if target.part != target.path and Path(target.part).exists():
         with blame(f"-o {target.path}"):
             Path(target.part).replace(target.path)
             sync_folder(Path(target.path).absolute().parent)

@@ -51,7 +51,7 @@ class StdoutSink:
         """A pipe has no disk."""
 
     def finish(self) -> None:
-        """Every line is whole already."""
+        """Each line was whole."""
 
     def close(self) -> None:
         """Standard output stays open."""
