@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_PORT := 8273
 URL ?=
 
-.PHONY: crawl test crash fuzz soak bench bench-profile bench-small lint clean
+.PHONY: crawl test crash docs fuzz soak bench bench-profile bench-small lint clean
 .DELETE_ON_ERROR:
 
 # Stamps are newer than pyproject.toml when what it asks for is installed.
@@ -41,6 +41,16 @@ crash: $(VENV)/installed-dev
 MINUTES ?= 10
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "installing what builds the docs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+# The site, without the network; a warning is an error, in pages that have not changed as well.
+docs: $(VENV)/installed-docs
+	@$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --builder html --doctree-dir build/doctrees docs build/docs
+	@echo "the docs are in build/docs/index.html"
 
 # About an hour on a quiet machine with two cores; benchmarks/speed/README.md says how to run parts of it.
 BENCH := .bench
@@ -77,4 +87,4 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+OWN_PARTS = sorted((ROOT / "examples").glob("own_*.py"))
 ENGLISH = ROOT / "docs/explanation/asynchronous.md"
 CHINESE = ROOT / "docs/explanation/asynchronous.zh.md"
 BOTH = pytest.mark.parametrize("document", [ENGLISH, CHINESE], ids=["en", "zh"])
@@ -45,7 +46,7 @@ class Run(NamedTuple):
 @cache
 def run_all() -> dict[str, Run]:
     """Run each example once. They mostly wait, so that a few may run side by side."""
-    names = [path.stem for path in EXAMPLES]
+    names = [path.stem for path in EXAMPLES + OWN_PARTS]
     with ThreadPoolExecutor(4) as pool:
         return dict(zip(names, pool.map(_run, names), strict=True))
 
@@ -63,7 +64,7 @@ def _run(name: str) -> Run:
     return Run(done.stdout.splitlines(), done.stderr)
 
 
-@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
+@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES + OWN_PARTS])
 def test_every_example_runs_without_complaint(name: str) -> None:
     """A reader copies what he sees: nothing deprecated, unclosed or never awaited may be in it.
 
@@ -196,7 +197,22 @@ def test_skitter_keeps_tasks_callbacks_and_order() -> None:
     assert said.lines[-3:] == ["/delay/0.5 200 ok", "/status/404 404 http_error", "/delay/0.1 200 ok"]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+def test_parts_of_ones_own_do_what_the_how_to_page_says() -> None:
+    """docs/how-to/extend.md: a Fetcher, a Frontier and a Sink, in the place of the library's."""
+    assert run("own_fetcher").lines == [
+        "0 200 fetched http://folder.test/ Front",
+        "1 200 fetched http://folder.test/a.html A",
+        "1 404 http_error http://folder.test/gone.html None",
+        "done",
+    ]
+    assert run("own_frontier").lines == ["asked of each: 7 7"]
+    fields = [line.split("\t") for line in run("own_sink").lines]
+    assert len(fields) == 5
+    assert fields[0][0] == "200"
+    assert fields[0][2] == "Birds - Merrow Island"
+
+
+@pytest.mark.parametrize("path", EXAMPLES + OWN_PARTS, ids=lambda path: path.stem)
 def test_examples_are_short_and_say_what_to_watch_for(path: Path) -> None:
     """An example that has to be studied explains nothing."""
     source = path.read_text(encoding="utf-8")

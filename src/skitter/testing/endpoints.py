@@ -1,15 +1,17 @@
 """Endpoints that answer what their path asks for, after the fashion of httpbin.
 
-| path | answer |
-|---|---|
-| /delay/{seconds} | a small page after that time, at most 60 seconds |
-| /status/{code} | that status, 200 to 599; 429 and 503 come with Retry-After: 1 |
-| /redirect/{n} | n redirects (302), the last of them to / |
-| /bytes/{n} | n pseudo-random bytes, the same ones each time, at most 100 MB |
-| /gzip /deflate /brotli /zstd | a page in that Content-Encoding |
-| /links/{n} | a page that links to /links/{n}/0 ... /links/{n}/{n-1}, which link back |
-| /headers | the request's headers as JSON |
-| /robots.txt | the demonstration site's robots.txt |
+============================  =======================================================================
+path                          answer
+============================  =======================================================================
+/delay/{seconds}              a small page after that time, at most 60 seconds
+/status/{code}                that status, 200 to 599; 429 and 503 come with Retry-After: 1
+/redirect/{n}                 n redirects (302), the last of them to /
+/bytes/{n}                    n pseudo-random bytes, the same ones each time, at most 100 MB
+/gzip /deflate /brotli /zstd  a page in that Content-Encoding
+/links/{n}                    a page that links to /links/{n}/0 ... /links/{n}/{n-1}, which link back
+/headers                      the request's headers as JSON
+/robots.txt                   the demonstration site's robots.txt
+============================  =======================================================================
 
 A parameter that makes no sense is answered 400 with one line of text.
 """
