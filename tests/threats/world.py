@@ -61,7 +61,7 @@ def world() -> Iterator[World]:
     made = World()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(addresses, "_TABLES", {**addresses._TABLES, 4: _without(PUBLIC)})
-        patch.setattr(resolving, "ThreadedResolver", lambda: _Names(made))
+        patch.setattr(resolving, "ThreadedResolver", lambda names: _Names(made))
         patch.setattr(resolving, "_KEPT", -1.0)
         real = Guard.socket
 
