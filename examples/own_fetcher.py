@@ -4,16 +4,12 @@ Watch for: a Fetcher makes one hop and judges nothing. Links, depth, robots.txt 
 they hold here as well; what is missing ends as `http_error`, as it would on the web.
 """
 
-import asyncio
 import tempfile
 from mimetypes import guess_type
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from skitter.clock import SystemClock
-from skitter.config import build
-from skitter.engine import Engine
-from skitter.frontier import MemoryFrontier
+import skitter
 from skitter.model import Headers, Response
 
 
@@ -38,13 +34,8 @@ class FolderFetcher:
         pass
 
 
-async def deliver(page):
-    print(page.depth, page.status, page.reason, page.url, page.title)
-
-
 folder = Path(tempfile.mkdtemp())
 (folder / "index.html").write_text('<title>Front</title><a href="a.html">A</a> <a href="gone.html">B</a>')
 (folder / "a.html").write_text("<title>A</title>")
-parts = {"fetcher": FolderFetcher(folder), "frontier": MemoryFrontier(), "clock": SystemClock()}
-engine = Engine(build(), **parts, observe=lambda event: None, deliver=deliver)
-print(asyncio.run(engine.run(["http://folder.test/"])).finish_reason)
+for page in skitter.crawl_sync("http://folder.test/", fetcher=FolderFetcher(folder)):
+    print(page.depth, page.status, page.reason, page.url, page.title)

@@ -4,16 +4,12 @@ Watch for: it wraps the Frontier that is there, so that leases, levels and retri
 come by two ways, `admit` (seeds, sitemaps) and `settle` (the links of a page that has ended).
 """
 
-import asyncio
 from collections import defaultdict
 
 from msgspec.structs import replace
 
-from skitter.clock import SystemClock
-from skitter.config import build
-from skitter.engine import Engine
+import skitter
 from skitter.frontier import MemoryFrontier
-from skitter.net import AiohttpFetcher
 from skitter.testing import local_site
 
 
@@ -37,14 +33,7 @@ class SampleFrontier:
         return tuple(each for each in entries if each.key in self._taken[each.origin])
 
 
-async def main():
-    config, clock, frontier = build(), SystemClock(), SampleFrontier(MemoryFrontier(), 7)
-    fetcher = AiohttpFetcher(config.http, config.limits, clock)
-    parts = {"fetcher": fetcher, "frontier": frontier, "clock": clock, "observe": lambda event: None}
-    with local_site() as birds, local_site() as shells:
-        await Engine(config, **parts).run([birds.url("/birds/"), shells.url("/shells/")])
-        print("asked of each:", len(birds.targets()), len(shells.targets()))
-    await fetcher.close()
-
-
-asyncio.run(main())
+with local_site() as birds, local_site() as shells:
+    crawler = skitter.Crawler(frontier=SampleFrontier(MemoryFrontier(), 7))
+    crawler.run_sync([birds.url("/birds/"), shells.url("/shells/")])
+    print("asked of each:", len(birds.targets()), len(shells.targets()))

@@ -4,15 +4,10 @@ Watch for: `write` answers with a mark of what the file holds then. It is commit
 and `open` gets the committed length back and cuts the file there. `AppendedFile` does both, exactly once.
 """
 
-import asyncio
 import tempfile
 from pathlib import Path
 
-from skitter.clock import SystemClock
-from skitter.config import build
-from skitter.engine import Engine
-from skitter.frontier import MemoryFrontier
-from skitter.net import AiohttpFetcher
+import skitter
 from skitter.sinks.appended import AppendedFile
 from skitter.testing import local_site
 
@@ -33,17 +28,7 @@ class TsvSink:
         pass  # lines are whole already
 
 
-async def main(path):
-    config, clock = build(("{}", {"limit": 5})), SystemClock()
-    fetcher, sink = AiohttpFetcher(config.http, config.limits, clock), TsvSink(path)
-    sink.open(None)
-    parts = {"fetcher": fetcher, "frontier": MemoryFrontier(), "sinks": [sink], "clock": clock}
-    with local_site() as site:
-        await Engine(config, **parts, observe=lambda event: None).run([site.url("/birds/")])
-    await fetcher.close()
-    sink.close()
-
-
 pages = Path(tempfile.mkdtemp()) / "pages.tsv"
-asyncio.run(main(pages))
+with local_site() as site:
+    skitter.Crawler(sinks=[TsvSink(pages)], limit=5).run_sync([site.url("/birds/")])
 print(pages.read_text("utf-8"), end="")

@@ -203,7 +203,6 @@ def test_parts_of_ones_own_do_what_the_how_to_page_says() -> None:
         "0 200 fetched http://folder.test/ Front",
         "1 200 fetched http://folder.test/a.html A",
         "1 404 http_error http://folder.test/gone.html None",
-        "done",
     ]
     assert run("own_frontier").lines == ["asked of each: 7 7"]
     fields = [line.split("\t") for line in run("own_sink").lines]

@@ -15,7 +15,6 @@ from msgspec.structs import replace as replace_in
 from skitter.config import build
 from skitter.engine import (
     Desk,
-    Hooks,
     Route,
     Stopper,
     UserCode,
@@ -31,6 +30,7 @@ from skitter.model import Summary
 from skitter.net import run_loop
 from skitter.observe.logger import LibraryLog, guarded
 from skitter.page import Page
+from skitter.ports import Fetcher, Frontier, Sink
 from skitter.rules.ask import Data, ask_for
 from skitter.run import Run
 
@@ -52,7 +52,9 @@ class Crawler:
     that ``output`` or ``records`` do not name. ``output`` takes the items of handlers, where there are
     any, else records; ``records`` always takes records. ``on_error="stop"`` ends the crawl, as :meth:`stop`
     does, when a handler raises; else only the page's record says so. ``observe`` is called with every event
-    (:mod:`skitter.events`); by default, what matters goes to the logger ``skitter``.
+    (:mod:`skitter.events`); by default, what matters goes to the logger ``skitter``. ``fetcher`` and
+    ``frontier`` take the place of skitter's own, ``sinks`` come beside the outputs (:mod:`skitter.ports`); a
+    job keeps its own frontier and outputs. ``summary`` is that of the last run, when it has ended.
     Raises ConfigError for an unknown option or a bad value.
     """
 
@@ -63,19 +65,28 @@ class Crawler:
         records: _Paths = (),
         on_error: str = "continue",
         observe: Observer | None = None,
+        fetcher: Fetcher | None = None,
+        frontier: Frontier | None = None,
+        sinks: Iterable[Sink] = (),
         **options: Any,
     ) -> None:
         if on_error not in ("continue", "stop"):
             raise ConfigError(f"on_error {on_error!r}: give 'continue' or 'stop'")
-        self._stops = on_error == "stop"
+        self.summary: Summary | None = None
+        self._code = UserCode(
+            stops=on_error == "stop", fetcher=fetcher, frontier=frontier, sinks=tuple(sinks)
+        )
         self.config = build(("{}", options))
+        if self.config.output.job and (frontier is not None or self._code.sinks):
+            raise ConfigError(
+                "a job keeps its own frontier and outputs: leave out job, or frontier and sinks"
+            )
         self._output = _paths(output)
         self._records = _paths(records)
         self._observe: Observer = guarded(observe) if observe else LibraryLog()
         self._routes: list[Route] = []
         self._default: tuple[Route, ...] = ()
         self._unfinished: list[Match | None] = []  # of on(), which has given back a decorator that waits
-        self._hooks = Hooks()
         self._engine: Stopper | None = None
         self._is_open = False
         self._desk: Desk | None = None
@@ -132,30 +143,31 @@ class Crawler:
         """Decorate a plain function that is called with each :class:`Request` before it goes out, and may
         give another one for the same URL (:func:`msgspec.structs.replace`). Not for robots.txt and
         sitemaps."""
-        _check_plain(hook)
-        self._hooks = replace_in(self._hooks, before_request=(*self._hooks.before_request, hook))
+        self._hook(hook, before_request=(*self._code.hooks.before_request, hook))
         return hook
 
     def after_response(self, hook: A) -> A:
         """Decorate a plain function that is called with a request and its answer (a ``Response`` or a
         ``Failure``), and may give another answer. It sees redirects and answers that are tried again, too."""
-        _check_plain(hook)
-        self._hooks = replace_in(self._hooks, after_response=(*self._hooks.after_response, hook))
+        self._hook(hook, after_response=(*self._code.hooks.after_response, hook))
         return hook
 
     def should_follow(self, hook: S) -> S:
         """Decorate a plain function that is called with a page and the URL of a link that is in scope, and
         says whether to follow it."""
-        _check_plain(hook)
-        self._hooks = replace_in(self._hooks, should_follow=(*self._hooks.should_follow, hook))
+        self._hook(hook, should_follow=(*self._code.hooks.should_follow, hook))
         return hook
 
     def on_record(self, hook: R) -> R:
         """Decorate a plain function that is called with each :class:`Record` before it is written, and may
         give another one of the same URL."""
-        _check_plain(hook)
-        self._hooks = replace_in(self._hooks, on_record=(*self._hooks.on_record, hook))
+        self._hook(hook, on_record=(*self._code.hooks.on_record, hook))
         return hook
+
+    def _hook(self, hook: Callable[..., Any], **hooks: Any) -> None:
+        if inspect.iscoroutinefunction(hook):
+            raise ConfigError("hooks are called on the loop for every page: make it a plain `def`")
+        self._code = replace_in(self._code, hooks=replace_in(self._code.hooks, **hooks))
 
     async def run(self, seeds: Iterable[str], *, deliver: Deliver | None = None) -> Summary:
         """Crawl; the summary says how it ended. ``deliver`` is awaited with every page that ends.
@@ -173,13 +185,14 @@ class Crawler:
             self.config.output.job,
             observe=self._observe,
             deliver=deliver,
-            code=UserCode(routes, self._hooks, self._stops),
+            code=replace_in(self._code, routes=routes),
             items=items,
             adopt=self._adopt,
         )
         async with run as engine:
             self._engine = engine
-            return await engine.run(seeds)
+            self.summary = await engine.run(seeds)
+        return self.summary
 
     def run_sync(self, seeds: Iterable[str]) -> Summary:
         """:meth:`run` for programs without an event loop."""
@@ -235,7 +248,7 @@ class Crawler:
         desk, run = self._desk, self._desk_run
         try:
             if desk is not None:
-                await desk.close(cancel=kind is not None)
+                self.summary = await desk.close(cancel=kind is not None)
         finally:
             self._is_open = False
             self._desk = self._desk_run = None
@@ -269,19 +282,14 @@ class Crawler:
     def _open_desk(self) -> Desk:
         if not self._is_open:
             raise UsageError("submit and fetch_all need `async with skitter.Crawler() as crawler:`")
-        if self.config.output.job or self._output or self._records:
+        if self.config.output.job or self._output or self._records or self._code.sinks:
             raise UsageError(
                 "submit and fetch_all hand out pages and keep nothing: job, output and records are for run()"
             )
         if self._desk is None:
-            self._desk_run = Run(self.config, "fetch", None, observe=self._observe)
+            self._desk_run = Run(self.config, "fetch", None, observe=self._observe, code=self._code)
             self._desk = Desk(self._desk_run.engine)
         return self._desk
-
-
-def _check_plain(hook: Callable[..., Any]) -> None:
-    if inspect.iscoroutinefunction(hook):
-        raise ConfigError("hooks are called on the loop for every page: make it a plain `def`")
 
 
 _Paths = str | PathLike[str] | Iterable[str | PathLike[str]]

@@ -83,7 +83,7 @@ class Response(msgspec.Struct, frozen=True):
 
     url: str
     status: int
-    headers: Headers
+    headers: Headers = Headers()
     body: bytes = b""
     truncated: bool = False  # shorter than announced, or cut
     sent_at: float = 0.0

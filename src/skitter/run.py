@@ -56,7 +56,7 @@ class Run:
         # Worker processes come before files: they are to have none of them.
         self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
         self._fetcher = self._crew or home
-        self._open(config, command, folder, items, observe)
+        self._open(config, command, folder, items, observe, code)
         self._aside = Aside()
         self.engine = Engine(
             config,
@@ -75,7 +75,13 @@ class Run:
         )
 
     def _open(
-        self, config: Config, command: str, folder: str | None, items: tuple[str, ...], observe: Observer
+        self,
+        config: Config,
+        command: str,
+        folder: str | None,
+        items: tuple[str, ...],
+        observe: Observer,
+        code: UserCode,
     ) -> None:
         """The frontier and the outputs: a job's, or memory and plain files."""
         self.folder = folder
@@ -87,13 +93,15 @@ class Run:
             raise
         for note in self._job.notes if self._job else ():
             observe(Noted(note))
+        self._frontier: Frontier
         if self._job is not None:
-            self._sinks = self._job.sinks
+            self._sinks, self._frontier = self._job.sinks, SqliteFrontier(self._job.store)
         else:
-            self._sinks = plain_sinks(config.output.output, items, config.output.field, about(config))
-        self._frontier: Frontier = (
-            SqliteFrontier(self._job.store) if self._job else MemoryFrontier(by_level=config.scope.by_level)
-        )
+            for sink in code.sinks:
+                sink.open(None)
+            own = plain_sinks(config.output.output, items, config.output.field, about(config))
+            self._sinks = (*own, *code.sinks)
+            self._frontier = code.frontier or MemoryFrontier(by_level=config.scope.by_level)
         self.outputs = self._job.outputs if self._job else (*config.output.output, *items)
 
     async def __aenter__(self) -> Engine:

@@ -30,10 +30,11 @@ def _number(config: Config) -> int:
 
 def fetcher_of(config: Config, clock: Clock, lag: Callable[[float], float], code: UserCode) -> Fetcher:
     """What fetches in this process. Raises ConfigError."""
+    if code.fetcher is not None:
+        return HookedFetcher(code.fetcher, code.hooks)
     archives = config.output.archives
-    return HookedFetcher(
-        AiohttpFetcher(config.http, config.limits, clock, lag, archives=archives), code.hooks
-    )
+    fetcher = AiohttpFetcher(config.http, config.limits, clock, lag, archives=archives)
+    return HookedFetcher(fetcher, code.hooks)
 
 
 def handlers_of(code: UserCode, stop: Callable[[], None]) -> Handlers | None:

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from skitter.engine.handlers import Route, blame
 from skitter.model import Failure, Reason, Record, Request, Response
 from skitter.page import Page
-from skitter.ports import Fetcher, Take
+from skitter.ports import Fetcher, Frontier, Sink, Take
 
 __all__ = [
     "AfterResponse",
@@ -107,11 +107,15 @@ def _checked(given: Any, kind: Any, url: str | None, hook: Callable[..., Any]) -
 
 
 class UserCode(msgspec.Struct, frozen=True):
-    """All that the user has registered. ``stops``: the first handler that raises ends the crawl."""
+    """All that the user has brought. ``stops``: the first handler that raises ends the crawl. The parts take
+    the place of skitter's own; sinks come beside them."""
 
     routes: tuple[Route, ...] = ()
     hooks: Hooks = Hooks()
     stops: bool = False
+    fetcher: Fetcher | None = None
+    frontier: Frontier | None = None
+    sinks: tuple[Sink, ...] = ()
 
 
 class HookedFetcher:
