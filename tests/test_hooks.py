@@ -102,3 +102,47 @@ def test_hooks_are_plain_functions() -> None:
 
     with pytest.raises(skitter.ConfigError, match="plain `def`"):
         Crawler().before_request(slow)  # type: ignore[type-var]
+
+
+WRONG = [
+    ("on_record", lambda record: replace(record, reason="skipped")),
+    ("on_record", lambda record: replace(record, title=object())),
+    ("on_record", lambda record: replace(record, size=None)),
+    ("after_response", lambda request, answer: replace(answer, headers={})),
+    ("after_response", lambda request, answer: replace(answer, body="text")),
+    ("after_response", lambda request, answer: replace(answer, status="200")),
+    ("before_request", lambda request: replace(request, headers={"X": "a\r\nb: c"})),
+    ("before_request", lambda request: replace(request, headers={"Content-Length": "5"})),
+    ("before_request", lambda request: replace(request, method="POST")),
+    ("before_request", lambda request: replace(request, body=object())),
+]
+
+
+@pytest.mark.parametrize(("kind", "hook"), WRONG)
+def test_what_a_hook_gives_must_be_sound(site: Site, tmp_path: Path, kind: str, hook: Any) -> None:
+    """Else a job would hold what no later run can read, or the crawl would end by it."""
+    out = tmp_path / "r.jsonl"
+    crawler = Crawler(records=out, job=tmp_path / "j", retries=0)
+    register = {"before_request": crawler.before_request, "after_response": crawler.after_response}
+    register.get(kind, crawler.on_record)(hook)
+    records = run(crawler, site, out)
+    assert {record["reason"] for record in records.values()} == {"handler_error"}
+    assert all(record["error"].startswith("hook ") for record in records.values())
+    Crawler(records=out, job=tmp_path / "j", retries=0).run_sync([site.url("/")])  # it can be opened
+
+
+def test_a_request_of_ones_own_keeps_what_is_the_engines(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "r.jsonl"
+    crawler = Crawler(per_host=4, records=out)
+    crawler.before_request(lambda request: Request(request.url, headers={"X-Signed": "yes"}, max_body=1))
+    assert {record["reason"] for record in run(crawler, site, out).values()} == {"fetched"}
+    assert {seen.header("X-Signed") for seen in site.requests if seen.target != "/robots.txt"} == {"yes"}
+
+
+def test_an_answer_of_ones_own_keeps_its_times(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "r.jsonl"
+    crawler = Crawler(per_host=4, records=out)
+    crawler.after_response(lambda request, answer: Response(request.url, 200, body=b"<title>mine"))
+    records = run(crawler, site, out)
+    assert {record["title"] for record in records.values()} == {"mine"}
+    assert all(record["elapsed"] > 0 for record in records.values())

@@ -333,3 +333,36 @@ def test_what_cannot_be_asked_is_a_value_error(how: dict[str, Any], message: str
 def test_meta_is_what_json_can_hold() -> None:
     with pytest.raises(TypeError, match="meta: "):
         page_of().follow("/x", meta={"a": object()})
+
+
+@pytest.mark.parametrize("label", ["punycode", "idna", "undefined", "rot13", "unicode_escape", "x\x00"])
+def test_no_label_picks_a_codec_that_is_no_charset(label: str) -> None:
+    page = page_of("-".join("añb" * 9), f"text/plain; charset={label}")
+    assert page.html == page.text == "-".join("añb" * 9)
+
+
+def test_json_that_nests_without_end_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="nested"):
+        page_of("[" * 200_000, "application/json").json()
+
+
+def test_one_name_may_be_saved_by_many_at_once(tmp_path: Path) -> None:
+    page, failed = page_of("x" * 1000), []
+
+    def save() -> None:
+        try:
+            for _ in range(50):
+                page.save(tmp_path / "a.html")
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=save) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert [file.name for file in tmp_path.iterdir()] == ["a.html"]
+    for name in (tmp_path, "", "."):
+        with pytest.raises(ValueError, match="names no file"):
+            page.save(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -125,3 +126,24 @@ def test_tasks_have_hooks_too(site: Site) -> None:
         "/robots.txt": None,
         "/a": "yes",
     }
+
+
+def test_a_sink_that_cannot_be_closed_leaves_nothing_else_open(site: Site, tmp_path: Path) -> None:
+    class Stuck(Kept):
+        def close(self) -> None:
+            raise OSError("stuck")
+
+    other = Kept()
+    with pytest.raises(OSError, match="stuck"):
+        Crawler(sinks=[Stuck(), other], output=tmp_path / "r.jsonl").run_sync([site.url("/")])
+    assert other.said[-1] == "close"
+    Crawler(output=tmp_path / "r.jsonl").run_sync([site.url("/")])  # nobody holds it
+
+
+def test_workers_are_gone_when_an_output_is_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("mine\n")
+    for _ in range(3):
+        with pytest.raises(skitter.JobError):
+            Crawler(output=tmp_path / "r.jsonl", processes=2).run_sync([site.url("/")])
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    assert not children.exists() or children.read_text() == ""

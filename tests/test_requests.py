@@ -185,3 +185,31 @@ def test_a_task_may_ask_otherwise(shop: Shop) -> None:
     page = asyncio.run(main())
     assert (page.title, page.meta) == ("POST [1]", {"a": "b"})
     assert skitter.Request is Request
+
+
+def test_meta_is_each_pages_own(shop: Shop) -> None:
+    seen: list[list[int]] = []
+    crawler = Crawler(per_host=1)
+
+    @crawler.on("*/")
+    async def front(page: Page) -> Any:
+        yield page.follow("a", meta={"seen": []})
+        yield page.follow("/search", data="1", meta={"seen": []})
+        yield page.follow("/search", data="2", meta={"seen": []})
+
+    @crawler.default
+    async def other(page: Page) -> None:
+        page.meta["seen"].append(1)
+        seen.append(page.meta["seen"])
+
+    asyncio.run(crawler.run([shop.site.url("/")]))
+    assert seen == [[1], [1], [1]]
+
+
+def test_numbers_that_no_worker_can_be_told_are_said(shop: Shop) -> None:
+    async def front(page: Page) -> Any:
+        yield page.follow("/search", meta={"n": 2**70})
+
+    (page,) = crawl(shop, front).values()
+    assert page.reason == "handler_error"
+    assert "meta: " in (page.error or "")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import formats
 from tests.cli.conftest import records
 from tests.frontier.format1 import downgrade
 
@@ -132,3 +134,54 @@ def test_fresh_leaves_what_is_another_jobs_by_now(site: Site, tmp_path: Path) ->
     kept = (tmp_path / "o2.jsonl").read_bytes()
     assert command(tmp_path, site.url("/"), "--fresh").returncode == 0
     assert (tmp_path / "o2.jsonl").read_bytes() == kept
+
+
+def test_fresh_takes_nothing_away_when_something_is_in_the_way(site: Site, tmp_path: Path) -> None:
+    """All that may be refused is refused before anything of the old job is removed."""
+    names = ("-o", "a.csv", "-o", "a.parquet")
+    assert command(tmp_path, site.url("/"), "--job", "j", *names).returncode == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "a.csv", tmp_path / "j/job.db")}
+    (tmp_path / "a.parquet.part").write_text("mine")
+    done = command(tmp_path, site.url("/"), "--job", "j", *names, "--fresh")
+    assert done.returncode == 2
+    assert "move it away" in done.stderr
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_fresh_takes_nothing_away_for_items_that_are_somebody_elses(site: Site, tmp_path: Path) -> None:
+    def crawl(items: str, *, fresh: bool) -> None:
+        options: dict[str, Any] = {"job": tmp_path / "j", "records": tmp_path / "r.jsonl", "fresh": fresh}
+        crawler = skitter.Crawler(output=tmp_path / items, **options)
+
+        @crawler.default
+        def item(page: skitter.Page) -> dict[str, str]:
+            return {"url": page.url}
+
+        crawler.run_sync([site.url("/")])
+
+    crawl("u.jsonl", fresh=False)
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.jsonl")}
+    (tmp_path / "v.jsonl").write_text("mine\n")
+    with pytest.raises(skitter.JobError, match=r"v\.jsonl: exists and is not of this job; move it away$"):
+        crawl("v.jsonl", fresh=True)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert (tmp_path / "j/job.db").exists()
+
+
+def test_a_parquet_file_of_somebody_else_is_left_alone_also_if_it_comes_late(
+    site: Site, tmp_path: Path
+) -> None:
+    """There is no file to hold until the end of a run."""
+    crawler = skitter.Crawler(job=tmp_path / "j", records=tmp_path / "a.parquet")
+
+    @crawler.on_record
+    def late(record: skitter.Record) -> None:
+        (tmp_path / "a.parquet").write_text("mine")
+
+    with pytest.raises(skitter.StorageError, match="somebody else has written it meanwhile"):
+        crawler.run_sync([site.url("/")])
+    assert (tmp_path / "a.parquet").read_text() == "mine"
+    (tmp_path / "a.parquet").unlink()
+    summary = skitter.Crawler(job=tmp_path / "j", records=tmp_path / "a.parquet").run_sync([site.url("/")])
+    assert summary.ended_now == 0
+    assert len(formats.read(tmp_path / "a.parquet")) == summary.total

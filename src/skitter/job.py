@@ -29,7 +29,7 @@ from skitter.ports import Sink
 from skitter.recovery import is_whole, job_sinks
 from skitter.rules.robots import product_token
 from skitter.rules.url import authority_of
-from skitter.sinks import SPOOL, is_remote, looks_ours, parts_beside, remove_remote
+from skitter.sinks import SPOOL, is_remote, looks_ours, parts_beside, refuse_parts, remove_remote
 from skitter.sinks.about import about
 
 __all__ = ["DATABASE", "REPORT", "REPORT_HEAD", "Job", "folder_for", "is_report", "open_job"]
@@ -107,7 +107,7 @@ def open_job(folder: str, config: Config, command: str, items: tuple[str, ...] =
     made = [Path(output) for output in outputs if is_file_here(output) and not Path(output).exists()]
     try:
         if config.output.fresh:
-            _discard(path, records)
+            _discard(path, records, items)
         database = _open_database(path, config, command, records, items)
         try:
             notes: list[str] = []
@@ -152,9 +152,11 @@ def _check_folder(path: Path) -> None:
 # -- making and opening ----------------------------------------------------------------------
 
 
-def _discard(path: Path, outputs: Sequence[str]) -> None:
-    """Remove the state and the outputs of the job: only files that skitter made."""
+def _discard(path: Path, outputs: Sequence[str], items: Sequence[str]) -> None:
+    """Remove the state and the outputs of the job: only files that skitter made, and nothing at all if
+    something is in the way of the new ones. Raises JobError."""
     known = _known_outputs(path)
+    _refuse_what_stays(path, outputs, items, known)
     there = [(name, path_of(path, name)) for name in known]
     made = [Path(output) for output in outputs if is_file_here(output)]
     made += [Path(file) for name, file in there if not name.startswith(ITEMS) and is_file_here(file)]
@@ -177,6 +179,16 @@ def _discard(path: Path, outputs: Sequence[str]) -> None:
                 file.unlink()
         if is_report(path / REPORT):
             (path / REPORT).unlink()
+
+
+def _refuse_what_stays(
+    path: Path, outputs: Sequence[str], items: Sequence[str], known: Sequence[str]
+) -> None:
+    """Raises JobError for what is in the way of the new outputs, and would not be removed."""
+    stores = [output for output in outputs if is_remote(output)]
+    refuse_strangers(stores, items, known, path, fresh=True)
+    for output in (*outputs, *items):
+        refuse_parts(output)
 
 
 def _remove_spool(path: Path) -> None:

@@ -127,16 +127,19 @@ def closed_on_error(sinks: Sequence[Sink]) -> Iterator[None]:
 
 
 def refuse_strangers(
-    outputs: Sequence[str], items: Sequence[str], known: Sequence[str], folder: Path
+    outputs: Sequence[str], items: Sequence[str], known: Sequence[str], folder: Path, *, fresh: bool = False
 ) -> None:
-    """Raises JobError for a file with something in it that the job does not know as what it is to be."""
+    """Raises JobError for a file with something in it that the job does not know as what it is to be;
+    ``fresh``: the job is to begin anew."""
     for output in (*outputs, *items):
         kind = ITEMS if output in items else ""
         if output == "-" or kind + name_in_job(folder, output) in known:
             continue
         path = Path(output)
         if remote_exists(output) if is_remote(output) else path.is_file() and path.stat().st_size:
-            raise JobError(f"-o {output}: exists and is not of this job; move it away, or --fresh to lose it")
+            may_be_lost = not (fresh or kind or is_remote(output))
+            advice = "move it away, or --fresh to lose it" if may_be_lost else "move it away"
+            raise JobError(f"-o {output}: exists and is not of this job; {advice}")
 
 
 def is_inside(folder: Path, output: str) -> bool:

@@ -9,6 +9,7 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import turbohtml
 
@@ -140,14 +141,24 @@ class Page:
 
     def json(self) -> Any:
         """The body as JSON. Raises ValueError if it is none."""
-        return json.loads(self.content)
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("JSON that is nested too deeply") from None
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the body into a file, whole or not at all; its path. Raises OSError."""
+        """Write the body into a file, whole or not at all; its path. Raises OSError, and ValueError for what
+        names no file."""
         target = Path(path)
-        part = target.with_name(f"{target.name}.part")
-        part.write_bytes(self.content)
-        return part.replace(target)
+        if not target.name or target.is_dir():
+            raise ValueError(f"save: {str(target)!r} names no file")
+        part = target.with_name(f".skitter-{uuid4().hex}")
+        try:
+            part.write_bytes(self.content)
+            return part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     # -- the document ------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from skitter.aside import Aside
@@ -56,7 +57,8 @@ class Run:
         # Worker processes come before files: they are to have none of them.
         self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
         self._fetcher = self._crew or home
-        self._open(config, command, folder, items, observe, code)
+        with self._disbanding():
+            self._open(config, command, folder, items, observe, code)
         self._aside = Aside()
         self.engine = Engine(
             config,
@@ -74,6 +76,16 @@ class Run:
             aside=self._aside.read,
         )
 
+    @contextmanager
+    def _disbanding(self) -> Iterator[None]:
+        """Workers that are there are not left behind by what goes wrong now."""
+        try:
+            yield
+        except BaseException:
+            if self._crew is not None:
+                self._crew.disband()
+            raise
+
     def _open(
         self,
         config: Config,
@@ -85,12 +97,7 @@ class Run:
     ) -> None:
         """The frontier and the outputs: a job's, or memory and plain files."""
         self.folder = folder
-        try:
-            self._job = open_job(folder, config, command, items) if folder else None
-        except BaseException:
-            if self._crew is not None:
-                self._crew.disband()
-            raise
+        self._job = open_job(folder, config, command, items) if folder else None
         for note in self._job.notes if self._job else ():
             observe(Noted(note))
         self._frontier: Frontier
@@ -114,13 +121,12 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         self._aside.close()
-        try:
-            await self._fetcher.close()
-        finally:
+        with ExitStack() as closing:  # whatever one of them raises, the others are closed
+            if self._job is not None:
+                closing.callback(self._job.close)
+            for sink in self._sinks:
+                closing.callback(sink.close)
             try:
-                await self._frontier.close()
+                await self._fetcher.close()
             finally:
-                for sink in self._sinks:
-                    sink.close()
-                if self._job is not None:
-                    self._job.close()
+                await self._frontier.close()

@@ -122,3 +122,11 @@ def test_tables_are_rows_of_cells() -> None:
     assert extract.tables(parse_html(ARTICLE.encode(), "utf-8")) == [
         [["name it", "what"], ["run", "runs it"]]
     ]
+
+
+def test_a_table_may_not_span_a_hundred_million_cells() -> None:
+    small = b"<table><tr><td colspan=2>a<td rowspan=2>b<tr><td>c<td>d</table>"
+    assert extract.tables(parse_html(small, "utf-8")) == [[["a", "a", "b"], ["c", "d", "b"]]]
+    bomb = b"<table>" + b"<tr><td colspan=1000 rowspan=65534>" * 400
+    assert extract.tables(parse_html(bomb, "utf-8")) == []
+    assert extract.tables(parse_html(bomb.replace(b"65534", b"9" * 5000), "utf-8")) == []

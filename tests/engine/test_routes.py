@@ -84,7 +84,13 @@ def test_a_predicate_that_raises_is_blamed(site: Site) -> None:
     assert any("ValueError" in str(error) for error in errors)
 
 
-@pytest.mark.parametrize("how", [{"status": 99}, {"status": "4x"}, {"content_type": ""}, {"match": 5}, {}])
+MISTAKES: list[dict[str, Any]] = [
+    {"status": 99}, {"status": "4x"}, {"status": 302}, {"status": "3xx"},
+    {"content_type": ""}, {"match": 5}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", MISTAKES)
 def test_what_cannot_be_understood_is_said_at_once(how: dict[str, Any]) -> None:
     with pytest.raises(skitter.ConfigError, match="on: "):
         Crawler().on(**how)

@@ -18,13 +18,23 @@ _CODECS = {
 }
 
 
+# How the names and labels of the Standard begin that Python has a codec for.
+_KNOWN = (
+    "utf", "iso", "windows", "cp", "koi8", "mac", "x-mac", "gb", "big5", "euc", "shift", "sjis", "ms_",
+    "latin", "ascii", "us-ascii", "ks_c", "hz", "csiso", "arabic", "greek", "hebrew", "cyrillic", "tis-620",
+    "dos-874", "x-sjis", "x-gbk", "x-cp", "x-euc", "unicode-1-1-utf-8", "ansi_x3", "ibm",
+)  # fmt: skip
+
+
 def decode(body: bytes, encoding: str | None) -> str:
     """The text, without its byte-order mark; what cannot be decoded becomes U+FFFD.
 
     ``encoding`` is a name as the HTML parser reports it. One that Python has no codec for
     (x-user-defined, replacement) is read as UTF-8.
     """
-    name = (encoding or "utf-8").lower()
+    name = (encoding or "utf-8").strip().lower()
+    if not name.startswith(_KNOWN):  # Python has codecs that are no charsets: punycode, idna, undefined
+        name = "utf-8"
     try:
         text = body.decode(_CODECS.get(name, name), "replace")
     except LookupError:

@@ -31,6 +31,7 @@ __all__ = [
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json"})
 # What documentation puts beside a heading, as a link to itself.
 _PERMALINKS = frozenset({"", "#", "¶", "§", "🔗", "\uf0c1"})
+_MOST_CELLS = 1_000_000
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -194,8 +195,23 @@ def feed(body: str) -> Feed | None:
 
 
 def tables(document: turbohtml.Document) -> list[list[list[str]]]:
-    """Every table as rows of cells, white space folded."""
+    """Every table as rows of cells, white space folded; none if spans would make over a million cells."""
+    if _cells(document) > _MOST_CELLS:
+        return []
     return [[[" ".join(cell.split()) for cell in row] for row in table] for table in document.tables()]
+
+
+def _cells(document: turbohtml.Document) -> int:
+    """How many cells all tables have, at most: each reaches down to the last row (HTML Standard, 4.9.12)."""
+    rows = len(document.find_all("tr"))
+    cells = [*document.find_all("td"), *document.find_all("th")]
+    return sum(_span(cell, "colspan", 1000) * _span(cell, "rowspan", max(1, rows)) for cell in cells)
+
+
+def _span(cell: turbohtml.Element, name: str, most: int) -> int:
+    said = (cell.attr(name) or "1").strip()
+    number = int(said) if said.isdecimal() and len(said) < 9 else most if said.isdecimal() else 1
+    return min(number or most, most)  # rowspan="0" reaches to the end
 
 
 def _absolute(href: str, base: str) -> str:

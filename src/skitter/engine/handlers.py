@@ -116,7 +116,7 @@ async def _listen(function: Callable[[Page], AsyncIterator[object]], page: Page)
     try:
         async for value in values:
             handled.take(value, "yielded")
-    except (Exception, asyncio.CancelledError) as error:
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
         handled.error = blame(error, function)
     finally:
         await _close(values)
@@ -134,7 +134,7 @@ async def _await(function: Callable[[Page], Any], page: Page) -> Handled:
     handled = Handled()
     try:
         handled.take(await function(page), "returned")
-    except (Exception, asyncio.CancelledError) as error:
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
         handled.error = blame(error, function)
     return handled
 
@@ -150,7 +150,7 @@ def _call(function: Callable[[Page], Any], page: Page) -> Handled:
                 handled.take(each, "yielded")
         else:
             handled.take(value, "returned")
-    except (Exception, asyncio.CancelledError) as error:
+    except (Exception, asyncio.CancelledError, GeneratorExit, SystemExit) as error:
         handled.error = blame(error, function)
     return handled
 

@@ -21,9 +21,10 @@ import msgspec
 from msgspec.structs import replace
 
 from skitter.engine.handlers import Route, blame
-from skitter.model import Failure, Reason, Record, Request, Response
+from skitter.model import Ask, Failure, Headers, Reason, Record, Request, Response
 from skitter.page import Page
 from skitter.ports import Fetcher, Frontier, Sink, Take
+from skitter.rules.ask import SAFE, ask_for
 
 __all__ = [
     "AfterResponse",
@@ -54,14 +55,20 @@ class Hooks(msgspec.Struct, frozen=True):
         """The request that is to go out. Raises HookFailed."""
         for hook in self.before_request:
             given = _call(hook, request)
-            request = request if given is None else _checked(given, Request, request.url, hook)
+            if given is not None:
+                given = _checked(given, Request, request.url, hook)
+                request = _blamed(hook, _asked_as, request, given)
         return request
 
     def answer(self, request: Request, answer: Response | Failure) -> Response | Failure:
         """The answer that counts. Raises HookFailed."""
         for hook in self.after_response:
             given = _call(hook, request, answer)
-            answer = answer if given is None else _checked(given, Response | Failure, None, hook)
+            if given is not None:
+                given = _checked(given, Response | Failure, None, hook)
+                # What the crawl itself has seen of it stays: times, and the bytes for archives.
+                times = {"sent_at": answer.sent_at, "ttfb": answer.ttfb, "elapsed": answer.elapsed}
+                answer = replace(given, exchange=answer.exchange, **times)
         return answer
 
     def follows(self, page: Page, url: str) -> bool:
@@ -94,6 +101,32 @@ def _call(hook: Callable[..., Any], *facts: object) -> Any:
     return given
 
 
+def _blamed(hook: Callable[..., Any], function: Callable[..., Any], *facts: object) -> Any:
+    """What comes of a hook's gift; what is wrong with that is the hook's fault."""
+    try:
+        return function(*facts)
+    except (TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
+        raise HookFailed(blame(error, hook, "hook")) from None
+
+
+def _asked_as(request: Request, given: Request) -> Request:
+    """The request with what a user may say of it; the rest is the engine's."""
+    if (given.method not in SAFE) != (request.method not in SAFE):
+        raise ValueError(f"changed the method to {given.method}: yield a Request of its own for that")
+    ask = ask_for(given.method, given.headers, given.body or None, None, given.meta) or Ask()
+    return replace(request, method=ask.method, headers=ask.headers, body=ask.body, meta=ask.meta)
+
+
+def _sound(given: Any) -> None:
+    """Is everything in it of the kind that it should be? Raises what it is not."""
+    if isinstance(given, Record):
+        msgspec.json.decode(msgspec.json.encode(given), type=Record)
+    elif isinstance(given, Response):
+        msgspec.convert(given.status, int)
+        if not isinstance(given.body, bytes) or not isinstance(given.headers, Headers):
+            raise TypeError("a Response has bytes for its body, and Headers")
+
+
 def _checked(given: Any, kind: Any, url: str | None, hook: Callable[..., Any]) -> Any:
     """What a hook gave, if it may give that."""
     if not isinstance(given, kind):
@@ -102,6 +135,7 @@ def _checked(given: Any, kind: Any, url: str | None, hook: Callable[..., Any]) -
     elif url is not None and given.url != url:
         error = TypeError(f"changed the URL to {given.url}: everything else may be changed")
     else:
+        _blamed(hook, _sound, given)
         return given
     raise HookFailed(blame(error, hook, "hook"))
 

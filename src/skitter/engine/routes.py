@@ -8,6 +8,7 @@ from typing import Any
 
 from skitter.page import Page
 from skitter.rules.pattern import compile_pattern
+from skitter.rules.verdict import REDIRECTS
 
 __all__ = ["Match", "Statuses", "conditions"]
 
@@ -73,4 +74,6 @@ def _by_status(statuses: Statuses) -> Callable[[Page], bool]:
             wanted.update(_CLASSES[each])
         else:
             raise ValueError(f'status {each!r}: give a number from 100 to 599, or "4xx"')
+    if wanted & REDIRECTS:
+        raise ValueError("status: a redirect is followed, and no page of its own; after_response sees it")
     return lambda page: page.status in wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -245,4 +246,5 @@ def _page(entry: Entry, row: Row, answer: Response | Failure, reading: Reading) 
 
 
 def _meta(entry: Entry) -> Mapping[str, Any]:
-    return entry.ask.meta if entry.ask is not None else {}
+    """A copy: what one handler does to it is no other page's affair."""
+    return deepcopy(entry.ask.meta) if entry.ask is not None else {}

@@ -192,7 +192,7 @@ class Worker:
             pass  # nobody waits for it
         except StorageError as error:
             self._channel.put(Broke(number, str(error), storage=True))
-        except Exception as error:
+        except BaseException as error:  # of the user's code it may be any: the owner waits for an answer
             self._channel.put(Broke(number, f"{type(error).__name__}: {error}", storage=False))
         finally:
             del self._tasks[number]

@@ -11,9 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from skitter.config import Http, Scope
-from skitter.errors import JobError
 from skitter.explain.values import History, Linker, Linkers, Settings, Step, Waiting
-from skitter.frontier.schema import FORMAT
 from skitter.frontier.snapshot import snapshot
 from skitter.model import Attempt, HostState, Reason, Record, RobotsCopy
 from skitter.outputs import ITEMS
@@ -51,11 +49,6 @@ def read_history(database: Path, typed: str, url: str, owner: int | None, now: f
     no job. The table of records is read once: about a second a gigabyte."""
     with snapshot(database) as db:
         facts = dict(db.execute("SELECT name, value FROM meta"))
-        if facts.get("format") != FORMAT:
-            raise JobError(
-                f"{database} is of format {facts.get('format')}, this skitter explains {FORMAT}; "
-                "the job's own command brings an older one up to date"
-            )
         tally = dict(db.execute("SELECT reason, n FROM tally"))
         history = History(
             str(database.parent), owner, now, typed, url, _settings(facts),

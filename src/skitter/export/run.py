@@ -18,7 +18,7 @@ from skitter.frontier.snapshot import snapshot
 from skitter.model import Row
 from skitter.outputs import ITEMS, blame, check_outputs, closed_on_error, is_inside, name_in_job
 from skitter.ports import Sink
-from skitter.sinks import Form, parts_beside, sink_for
+from skitter.sinks import Form, is_remote, parts_beside, remote_exists, sink_for
 
 __all__ = ["export"]
 
@@ -71,7 +71,9 @@ def _tidy(target: _Target) -> None:
 
 def _target(folder: Path, output: str, known: set[str], *, force: bool) -> _Target:
     path = Path(output)
-    if output == "-" or "://" in output or (path.exists() and not path.is_file()):
+    if is_remote(output) and not force and remote_exists(output):
+        raise ConfigError(f"-o {output}: exists; choose another name, or --force to overwrite it")
+    if output == "-" or is_remote(output) or (path.exists() and not path.is_file()):
         return _Target(output, output)  # a pipe, say
     if name_in_job(folder, output) in known:
         raise JobError(f"-o {output}: the job itself writes it; choose another name")
@@ -108,7 +110,11 @@ def _finish(target: _Target, sink: Sink) -> None:
     sink.sync()
     sink.finish()
     sink.close()
-    if target.part != target.path and Path(target.part).exists():
+    if target.part != target.path and not Path(target.part).exists():
+        raise ConfigError(
+            f"-o {target.path}: no record is chosen, and without one nothing is known of columns"
+        )
+    if target.part != target.path:
         with blame(f"-o {target.path}"):
             Path(target.part).replace(target.path)
             sync_folder(Path(target.path).absolute().parent)

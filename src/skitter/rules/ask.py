@@ -83,7 +83,8 @@ def _kept(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
         return {}
     try:
         kept = json_module.loads(msgspec.json.encode(meta))
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        msgspec.msgpack.encode(kept)  # as worker processes are told it: no numbers beyond 64 bits
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise TypeError(f"meta: {error}; give what JSON can hold") from None
     if not isinstance(kept, dict):
         raise TypeError("meta: give a dict")

@@ -19,7 +19,7 @@ from skitter.sinks.csv import CsvItems, CsvRecords
 from skitter.sinks.jsonl import JsonLines
 from skitter.sinks.line import item_lines, line_of
 from skitter.sinks.ours import looks_ours
-from skitter.sinks.parquet import PARQUET_ROWS, ParquetSink, part_of
+from skitter.sinks.parquet import PARQUET_ROWS, ParquetSink, part_of, refuse_part
 from skitter.sinks.remote import STORES, RemoteSink, is_remote, remote_exists, remove_remote
 from skitter.sinks.sqlite import SqliteSink
 from skitter.sinks.stdout import StdoutSink
@@ -27,7 +27,7 @@ from skitter.sinks.tables import ItemTable, RecordTable
 from skitter.sinks.warc import WarcSink
 
 __all__ = ["ENDINGS", "SPOOL", "Form", "StdoutSink", "is_remote", "looks_ours", "parts_beside",
-           "remote_exists", "remove_remote", "sink_for"]  # fmt: skip
+           "refuse_parts", "remote_exists", "remove_remote", "sink_for"]  # fmt: skip
 
 # The folder of a job's where it keeps what is not whole before a run ends.
 SPOOL = ".spool"
@@ -137,6 +137,12 @@ def _need(module: str, extra: str, path: str) -> None:
         raise ConfigError(
             f"-o {path}: needs {module}, which is not installed: pip install 'skitter[{extra}]'"
         )
+
+
+def refuse_parts(path: str) -> None:
+    """Raises JobError if something that is not ours is in the way of what is made beside an output."""
+    if path.endswith(".parquet") and not is_remote(path):
+        refuse_part(path)
 
 
 def parts_beside(path: str) -> Sequence[Path]:

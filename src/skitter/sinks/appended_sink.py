@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from skitter.errors import JobError
 from skitter.model import Held, Mark, Row
 from skitter.sinks.appended import AppendedFile
 
@@ -35,6 +38,10 @@ class Encoder(Protocol):
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """What is appended for these rows; nothing if nothing of them is written."""
+
+
+# What reading the beginning of a damaged file raises.
+_DAMAGED = (EOFError, UnicodeError, csv.Error, gzip.BadGzipFile, zlib.error, zstd.ZstdError)
 
 
 class AppendedSink:
@@ -67,8 +74,14 @@ class AppendedSink:
         self._file.open(offset, began)
         self.length = offset or 0
         if offset:
-            with unpacked(self._path) as former:
-                self._encoder.begin(former)
+            try:
+                with unpacked(self._path) as former:
+                    self._encoder.begin(former)
+            except (EOFError, UnicodeError, csv.Error, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+                self._file.close()
+                raise JobError(
+                    f"{self._path}: its beginning is damaged ({error}); put it back, or --fresh"
+                ) from None
         else:
             self._encoder.begin(None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -18,6 +19,11 @@ from skitter.model import Held, Mark, Row
 from skitter.sinks.appended_sink import AppendedSink, unpacked
 from skitter.sinks.arrow import Shape, batches
 from skitter.sinks.jsonl import JsonLines
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 __all__ = ["PARQUET_ROWS", "ParquetSink", "is_of_kind", "part_of"]
 
@@ -86,6 +92,7 @@ class ParquetSink:
         self._lines = lines
         self._number = secrets.token_bytes(_NUMBER)
         self._rows = self._make_rows()
+        self._found: _Look = None
 
     def _make_rows(self) -> AppendedSink:
         prefix = _SKIPPED + _NUMBER.to_bytes(4, "little") + self._number
@@ -123,8 +130,8 @@ class ParquetSink:
                 Path(self._rows_path).parent.mkdir(mode=0o700, exist_ok=True)
             elif not _begins_with(Path(self._rows_path), _SKIPPED):
                 raise JobError(f"{self._rows_path}: exists, and skitter did not make it; move it away")
-            if not _begins_with(Path(part_of(self._path)), _MAGIC):
-                raise JobError(f"{part_of(self._path)}: exists, and skitter did not make it; move it away")
+            refuse_part(self._path)
+            self._found = _look_of(Path(self._path))
         self._rows.open(offset, began)
 
     def write(self, rows: Sequence[Row]) -> Mark:
@@ -162,6 +169,11 @@ class ParquetSink:
 
     def _publish(self, stamp: bytes) -> None:
         target, part = Path(os.path.realpath(self._path)), Path(part_of(self._path))
+        if _look_of(target) != self._found:  # nobody holds a name at which there is no file yet
+            raise StorageError(
+                f"{self._path}: somebody else has written it meanwhile, and it is left alone; the rows are in"
+                f" {self._rows_path}: move it away and run the same command again"
+            )
         made = self._made(part)
         try:
             with made as file:
@@ -170,6 +182,7 @@ class ParquetSink:
                 os.fsync(file.fileno())
             reached("mid-finish")
             part.replace(target)
+            self._found = _look_of(target)
         except BaseException:
             with suppress(OSError):  # its room is better used otherwise
                 part.unlink(missing_ok=True)
@@ -202,8 +215,31 @@ class ParquetSink:
     def _storage(self) -> Iterator[None]:
         try:
             yield
+        except (zstd.ZstdError, EOFError) as error:
+            raise StorageError(
+                f"{self._rows_path}: damaged ({error}), so that {self._path} cannot be made of it; remove it,"
+                " and the same command makes it again of the records (items: --fresh)"
+            ) from error
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror or error}") from error
+
+
+_Look = tuple[int, int, int] | None
+
+
+def _look_of(path: Path) -> _Look:
+    """What tells a file from another one in its place."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def refuse_part(path: str) -> None:
+    """Raises JobError if what a Parquet file is called while it is made is somebody else's."""
+    if not _begins_with(Path(part_of(path)), _MAGIC):
+        raise JobError(f"{part_of(path)}: exists, and skitter did not make it; move it away")
 
 
 def _begins_with(path: Path, start: bytes) -> bool:

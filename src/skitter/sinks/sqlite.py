@@ -80,9 +80,20 @@ class SqliteSink:
             return Held.OTHER
         if not mark.length:
             return Held.WHOLE
-        if size < _announced(start) and not Path(f"{path.resolve()}-wal").exists():
+        has_log = Path(f"{path.resolve()}-wal").exists()
+        if size < _announced(start) and not has_log:
             return Held.SHORT  # SQLite itself would not see a page of which only a part is there
-        return self._holds(mark)
+        found = self._holds(mark)
+        return self._checked(mark) if has_log and found is Held.WHOLE else found
+
+    def _checked(self, mark: Mark) -> Held:
+        """The same, when its log has been folded back: now the file itself must be whole."""
+        path = Path(self._path)
+        with self._storage():
+            with path.open("rb") as file:
+                start = file.read(_HEADER)
+                size = file.seek(0, os.SEEK_END)
+            return Held.SHORT if size < _announced(start) else self._holds(mark)
 
     def _holds(self, mark: Mark) -> Held:
         uri = f"{Path(self._path).resolve().as_uri()}?mode=rw"
