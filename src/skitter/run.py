@@ -46,15 +46,13 @@ class Run:
         items: tuple[str, ...] = (),
         adopt: Callable[[Stopper], None] = lambda stopper: None,
     ) -> None:
-        """Open the job in ``folder``, or none; ``items`` are outputs for what the handlers of ``code``
-        make; a worker process gives ``adopt`` what handlers may stop the crawl with. Raises ConfigError,
-        JobError (nothing was made) and StorageError."""
+        """Open the job in ``folder``, or none; ``items`` are outputs for what handlers make; a worker process
+        gives ``adopt`` what may stop the crawl. Raises ConfigError, JobError (nothing made), StorageError."""
         clock = SystemClock()
         watch = Watchdog(config.limits.slow_callback, observe)
-        # First whatever can find fault with the settings, then what makes files.
-        home = fetcher_of(config, clock, watch.lag, code)
+        # First what can find fault with the settings; then workers; then files, of which those have none.
         Bounds(config.scope)
-        # Worker processes come before files: they are to have none of them.
+        home = fetcher_of(config, clock, watch.lag, code)
         self._crew = crew_of(config, home, clock, observe, code, adopt, wants_pages=deliver is not None)
         self._fetcher = self._crew or home
         with self._disbanding():
