@@ -9,10 +9,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet
 import pytest
 from tests.cli.conftest import BARE, Skitter, records
 
@@ -380,3 +382,27 @@ def test_what_is_committed_meanwhile_is_for_the_next_export(many: Path) -> None:
     assert len(lines) == MANY - 1
     writer.execute("DELETE FROM record WHERE key = 0")
     writer.close()
+
+
+def test_chosen_fields_keep_their_types(jobs: Path, tmp_path: Path) -> None:
+    """Also where no record is chosen, and where the first of a list is empty."""
+    for name in ("a.parquet", "a.csv", "a.sqlite"):
+        words = ("--field", "fetched_at", "--field", "redirected_from", "--field", "status", "--field", "url")
+        done = export(jobs, "-o", str(tmp_path / name), *words)
+        assert done.returncode == 0, done.stderr
+    table = pyarrow.parquet.read_table(tmp_path / "a.parquet")
+    assert table.column_names == ["fetched_at", "redirected_from", "status", "url"]
+    assert [str(field.type) for field in table.schema] == [
+        "timestamp[us, tz=UTC]", "list<element: string>", "int64", "string",
+    ]  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db:
+        kinds = {row[1]: row[2] for row in db.execute("PRAGMA table_info(records)")}
+        assert (kinds["status"], kinds["url"]) == ("INTEGER", "TEXT")
+        assert db.execute("SELECT count(*) FROM records").fetchone()[0] == table.num_rows > 0
+    done = export(
+        jobs, "-o", str(tmp_path / "a.parquet"), "--force", "--field", "url", "--where", "status = 999"
+    )
+    assert done.returncode == 0, done.stderr
+    assert pyarrow.parquet.read_table(tmp_path / "a.parquet").num_rows == 0
+    done = export(jobs, "-o", str(tmp_path / "a.warc.gz"), "--field", "url")
+    assert (done.returncode, "leave out --field" in done.stderr) == (2, True)

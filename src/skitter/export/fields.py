@@ -64,9 +64,10 @@ def rows_of(
         for number, line in selected:
             record = _RECORD.decode(line)
             values = msgspec.to_builtins(record)
-            if outputs is not None:
-                values |= outputs.at(number, record.url)
-            yield Row(record, None, ({name: values.get(name) for name in fields},))
+            extra = outputs.at(number, record.url) if outputs is not None else {}
+            values |= extra
+            item = {name: values.get(name) for name in fields}
+            yield Row(record, {name: extra.get(name) for name in large}, (item,))
 
 
 class _Outputs(AbstractContextManager["_Outputs"]):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from skitter.config import ARCHIVES
 from skitter.disk import sync_folder
 from skitter.errors import ConfigError, JobError
 from skitter.export.fields import check_fields, rows_of
@@ -48,6 +49,9 @@ def export(
     """
     check_fields(fields)
     check_outputs(outputs, None)
+    for output in outputs:
+        if fields and output.endswith(ARCHIVES):
+            raise ConfigError(f"-o {output}: an archive has whole records; leave out --field")
     folder = database.parent
     with snapshot(database) as db:
         known = {path.removeprefix(ITEMS) for (path,) in db.execute("SELECT path FROM output")}
@@ -55,7 +59,7 @@ def export(
         with closing(select(db, where)) as selected, closing(rows_of(db, folder, selected, fields)) as rows:
             first = list(islice(rows, _ROWS_AT_ONCE))  # what is wrong with the expression shows before a file
             try:
-                return _write(targets, folder, first, rows, items=bool(fields))
+                return _write(targets, folder, first, rows, columns=tuple(fields))
             finally:
                 for target in targets:
                     _tidy(target)
@@ -83,9 +87,14 @@ def _target(folder: Path, output: str, known: set[str], *, force: bool) -> _Targ
 
 
 def _write(
-    targets: Sequence[_Target], folder: Path, first: list[Row], rows: Iterator[Row], *, items: bool
+    targets: Sequence[_Target],
+    folder: Path,
+    first: list[Row],
+    rows: Iterator[Row],
+    *,
+    columns: tuple[str, ...],
 ) -> int:
-    sinks = [sink_for(target.part, form=_form(folder, target, items=items)) for target in targets]
+    sinks = [sink_for(target.part, form=_form(folder, target, columns)) for target in targets]
     number = 0
     with closed_on_error(sinks):
         for target, sink in zip(targets, sinks, strict=True):
@@ -101,8 +110,8 @@ def _write(
     return number
 
 
-def _form(folder: Path, target: _Target, *, items: bool) -> Form:
-    return Form(items=items, private=target.part != "-" and is_inside(folder, target.part))
+def _form(folder: Path, target: _Target, columns: tuple[str, ...]) -> Form:
+    return Form(columns=columns, private=target.part != "-" and is_inside(folder, target.part))
 
 
 def _finish(target: _Target, sink: Sink) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 
 from skitter.errors import ConfigError
+from skitter.model import Row
 from skitter.ports import Sink
 from skitter.sinks.appended_sink import AppendedSink
 from skitter.sinks.arrow import ItemShape, RecordShape
-from skitter.sinks.columns import record_columns
+from skitter.sinks.columns import Column, record_columns
 from skitter.sinks.csv import CsvItems, CsvRecords
 from skitter.sinks.jsonl import JsonLines
 from skitter.sinks.line import item_lines, line_of
@@ -41,6 +42,21 @@ class Form(msgspec.Struct, frozen=True):
     private: bool = False  # it lies in the job's own folder; the user's other files are as he makes files
     spool: Path | None = None  # where a job keeps what is not whole yet; without a job: beside the output
     about: Mapping[str, str] = {}  # what an archive says of the crawl
+    columns: tuple[str, ...] = ()  # of a record only these, in this order: a row has them as its item
+
+    @property
+    def lines(self) -> Callable[[Row], bytes]:
+        """What makes JSON of a row."""
+        return item_lines if self.items or self.columns else line_of
+
+    @property
+    def record(self) -> Sequence[Column]:
+        """The columns of a record."""
+        if not self.columns:
+            return record_columns(self.fields)
+        # Those of every record come first there, and count.
+        known = {column.name: column for column in reversed(record_columns(self.columns))}
+        return [known[name] for name in dict.fromkeys(self.columns)]
 
 
 def sink_for(path: str, name: str | None = None, form: Form | None = None) -> Sink:
@@ -51,7 +67,7 @@ def sink_for(path: str, name: str | None = None, form: Form | None = None) -> Si
     """
     form = form or Form()
     if path == "-":
-        return StdoutSink(item_lines if form.items else line_of, name)
+        return StdoutSink(form.lines, name)
     make = next((make for ending, make in _MAKERS.items() if path.endswith(ending)), None)
     if make is None:
         known = ", ".join(ENDINGS)
@@ -62,16 +78,16 @@ def sink_for(path: str, name: str | None = None, form: Form | None = None) -> Si
 
 
 def _json_lines(path: str, name: str | None, form: Form) -> Sink:
-    return AppendedSink(path, name, JsonLines(item_lines if form.items else line_of), private=form.private)
+    return AppendedSink(path, name, JsonLines(form.lines), private=form.private)
 
 
 def _csv(path: str, name: str | None, form: Form) -> Sink:
-    encoder = CsvItems() if form.items else CsvRecords(record_columns(form.fields))
+    encoder = CsvItems() if form.items else CsvRecords(form.record)
     return AppendedSink(path, name, encoder, private=form.private)
 
 
 def _sqlite(path: str, name: str | None, form: Form) -> Sink:
-    table = ItemTable() if form.items else RecordTable(record_columns(form.fields))
+    table = ItemTable() if form.items else RecordTable(form.record)
     return SqliteSink(path, name, table, private=form.private)
 
 
@@ -80,8 +96,8 @@ def _parquet(path: str, name: str | None, form: Form) -> Sink:
     return ParquetSink(
         path,
         name,
-        item_lines if form.items else line_of,
-        ItemShape() if form.items else RecordShape(record_columns(form.fields)),
+        form.lines,
+        ItemShape() if form.items else RecordShape(form.record),
         kind="items" if form.items else "records",
         rows=_in_spool(form, name or path, path) + PARQUET_ROWS if form.spool else None,
         private=form.private,

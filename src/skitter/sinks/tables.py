@@ -46,8 +46,11 @@ class RecordTable:
         typed = ",\n    ".join(f"{column.name} {_TYPES.get(column.kind, 'TEXT')}" for column in columns)
         self.statements: Sequence[str] = (
             f"CREATE TABLE records (\n    id INTEGER PRIMARY KEY,\n    {typed}\n)",
-            "CREATE INDEX records_url ON records (url)",
-            "CREATE INDEX records_reason ON records (reason)",
+            *(
+                f"CREATE INDEX records_{name} ON records ({name})"
+                for name in ("url", "reason")
+                if name in self._names
+            ),
         )
         self._insert = (
             f"INSERT INTO records ({', '.join(self._names)}) VALUES ({', '.join('?' * len(self._names))})"
